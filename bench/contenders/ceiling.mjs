@@ -1,0 +1,34 @@
+// Bare Fastify, which parses a body of the same size as the service's and answers one of the same size.
+import { requestBytes } from '../load/request.mjs';
+import { repeating } from '../load/traffic.mjs';
+import { makeCase } from './case.mjs';
+
+/** @param service the contender whose requests and answers are imitated */
+export async function ceilingCases(servers, service) {
+  const { issued, validated } = await service.answers();
+  const server = await servers.peer('bare-fastify', { ANSWERS: JSON.stringify({ issued, validated }) });
+  const validation = requestBytes(service.validation(issued.access_token, 'replica'));
+  const creation = (path) => requestBytes({ ...service.creation(), path });
+  const refresh = requestBytes({
+    path: '/sessions/refresh',
+    headers: service.headers,
+    body: { refresh_token: issued.refresh_token },
+  });
+  const bare = (values) => makeCase(server, { contender: 'bare', kind: 'ceiling', ...values });
+  return [
+    bare({
+      operation: 'validate',
+      title: 'bare Fastify',
+      traffic: repeating([validation]),
+      inLatency: true,
+    }),
+    bare({ operation: 'create', title: 'bare Fastify', traffic: repeating([creation('/sessions')], 201) }),
+    bare({
+      operation: 'create',
+      variant: 'signed',
+      title: 'bare Fastify and one RS256 signature',
+      traffic: repeating([creation('/sessions/signed')], 201),
+    }),
+    bare({ operation: 'refresh', title: 'bare Fastify', traffic: repeating([refresh]) }),
+  ];
+}

@@ -1,0 +1,29 @@
+// The work that nobody can leave out, each alone: one RSA signature, one verification, one round trip to Redis; and one
+// request at a time, which shows what a check adds to a request that waits for nothing else.
+import { closedLoop } from '../load/closed-loop.mjs';
+import { median } from '../load/latencies.mjs';
+
+export async function measureFloor(servers, cases, redis, plan, say) {
+  say('signatures, round trips, one request at a time');
+  const rsa = [];
+  const trips = [];
+  const alone = { skip: [], store: [], replica: [] };
+  for (let round = 0; round < plan.rounds; round++) {
+    rsa.push(await servers.run('rsa-loop', [plan.loopSeconds]));
+    trips.push(await servers.run('redis-round-trip', [plan.loopSeconds], { REDIS_URL: redis.url }));
+    for (const check of Object.keys(alone)) alone[check].push(await p50Alone(cases, check, plan));
+  }
+  return {
+    verifyPerSecond: median(rsa.map((run) => run.verifyPerSecond)),
+    signPerSecond: median(rsa.map((run) => run.signPerSecond)),
+    redisRoundTripMs: median(trips.map((run) => run.p50Ms)),
+    aloneMs: Object.fromEntries(Object.entries(alone).map(([check, values]) => [check, median(values)])),
+  };
+}
+
+async function p50Alone(cases, check, plan) {
+  const { port, traffic } = cases.find(({ id }) => id === `service-redis/validate/${check}`);
+  const { loopSeconds: seconds } = plan;
+  const run = await closedLoop({ port, traffic, connections: 1, warmUpSeconds: 0.1, seconds });
+  return run.latencies.p50;
+}

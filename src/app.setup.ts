@@ -1,0 +1,159 @@
+/** Builds the application; main and the tests share it, so that what is tested is what runs. */
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { AppModule } from './app.module.js';
+import { SystemClock, type Clock } from './clock.js';
+import type { Config } from './config.js';
+import { AppError } from './errors.js';
+import type { ProtectedRoute } from './http/access.js';
+import { allowOrigins } from './http/cross-origin.js';
+import { answerClientError, answerExpectation } from './http/client-error.js';
+import { Drain } from './http/drain.js';
+import { ErrorFilter } from './http/error.filter.js';
+import { serveDocumentation } from './http/openapi.js';
+import { RequestEnds } from './http/request-ends.js';
+import { formProblem } from './http/request-form.js';
+import { requestIdOf } from './http/request-id.js';
+import { logRequestsTo } from './http/request-log.js';
+import { securityHeaders } from './http/security-headers.js';
+import { JsonError, parseStrictJson } from './http/strict-json.js';
+import type { Log } from './logging/log.js';
+import { NestLogger } from './logging/nest-logger.js';
+import { AccessGuard } from './tenants/access.guard.js';
+import { RequestScope } from './request-scope.js';
+import { StoreBudget } from './store-budget.js';
+import { NoTracing, Tracing } from './tracing.js';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+/**
+ * How long a request may wait for the store, in time-outs of one command. With the default of 500 ms, a chain of
+ * four commands still succeeds on a store that takes 200 ms for each, and no request takes a second.
+ */
+const STORE_BUDGET_TIMEOUTS = 1.8;
+/** Longer than the usual idle time-out of load balancers, so that it is they who close. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+export interface AppOptions {
+  readonly clock?: Clock;
+  /** Where lines go; false: nowhere. */
+  readonly log: Log | false;
+  readonly tracing?: Tracing;
+}
+
+/** @returns the application, initialised but not listening */
+export async function createApp(
+  config: Config,
+  { clock = new SystemClock(), log, tracing = new NoTracing() }: AppOptions,
+): Promise<NestFastifyApplication> {
+  const headersFor = await securityHeaders();
+  let filter: ErrorFilter | undefined;
+  const adapter = new FastifyAdapter({
+    bodyLimit: config.bodyLimitBytes,
+    trustProxy: config.trustProxy === null ? false : [...config.trustProxy],
+    // Requests on open connections are answered until the last one; new connections are refused.
+    return503OnClosing: false,
+    genReqId: requestIdOf,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: 5000,
+      requireHostHeader: false, // formProblem does, with an answer that says so
+    },
+    // What fastify refuses before routing, such as a path with broken percent-encoding: no hook sees it.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      app.get(RequestEnds).watch(request, reply);
+      void reply.headers(headersFor(request.url));
+      addGeneralHeaders(request, reply);
+      filter?.answer(error, request, reply);
+    },
+    clientErrorHandler: answerClientError,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.with(config, clock, tracing),
+    adapter,
+    {
+      logger: log ? new NestLogger(log) : false,
+      bodyParser: false,
+      abortOnError: false,
+    },
+  );
+  filter = app.get(ErrorFilter);
+  if (log) app.get(RequestEnds).listen(logRequestsTo(log));
+  prepareServer(adapter.getInstance(), app, { config, headersFor });
+  await allowOrigins(adapter.getInstance(), config.corsOrigins);
+  serveDocumentation(app);
+  try {
+    await app.init();
+    await adapter.getInstance().ready();
+  } catch (error) {
+    await app.close(); // what did not boot holds no store open
+    throw error;
+  }
+  return app;
+}
+
+function prepareServer(
+  server: FastifyInstance,
+  app: NestFastifyApplication,
+  { config, headersFor }: { config: Config; headersFor: (url: string) => Record<string, string> },
+): void {
+  const drain = app.get(Drain);
+  const guard = app.get(AccessGuard, { strict: false });
+  const requests = app.get(RequestEnds);
+  // The first of all hooks: whatever refuses a request comes later.
+  server.addHook('onRequest', (request, reply, done) => {
+    requests.watch(request, reply);
+    void reply.headers(headersFor(request.url));
+    done();
+  });
+  app.get(Tracing).watch(server, requests);
+  server.server.on('checkExpectation', answerExpectation);
+  server.addHook('onRequest', (request, _reply, done) => done(formProblem(request.raw) ?? undefined));
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    parseBody(body as Buffer, done);
+  });
+  server.addHook('onRoute', (route: RouteOptions) => {
+    const { access, bodyLimit } = (route.config ?? {}) as ProtectedRoute;
+    if (access === undefined) return;
+    route.onRequest = guard.enter.bind(guard);
+    if (bodyLimit === undefined) return;
+    route.bodyLimit = Math.max(bodyLimit, server.initialConfig.bodyLimit ?? 0);
+    // The guard proper comes after the body: nobody unknown gets megabytes parsed first.
+    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
+      void (await guard.admit(request, reply, access));
+    route.onRequest = [guard.enter.bind(guard), admit];
+  });
+  // Once the body has arrived: how long that took is the client's affair.
+  server.addHook('preHandler', (_request, _reply, done) => {
+    RequestScope.run(new StoreBudget(config.redisCommandTimeoutMs * STORE_BUDGET_TIMEOUTS), done);
+  });
+  server.addHook('onSend', (request, reply, payload, done) => {
+    addGeneralHeaders(request, reply);
+    // A connection kept alive would keep a process alive that wants to leave.
+    if (drain.draining) void reply.header('connection', 'close');
+    done(null, payload);
+  });
+}
+
+function addGeneralHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  void reply.header('x-request-id', request.id);
+  if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
+}
+
+function parseBody(body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
+  if (body.length === 0) return done(null, undefined);
+  try {
+    const value = parseStrictJson(body);
+    // null would pass for an empty body.
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new JsonError('The body must be a JSON object.');
+    done(null, value);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    done(new AppError('invalid_request', { description: error.message }));
+  }
+}

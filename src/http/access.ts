@@ -1,0 +1,67 @@
+/**
+ * The access policy of a route, declared once: what the guard enforces and what the OpenAPI document says.
+ * A route without one is refused.
+ */
+import { applyDecorators, SetMetadata, UseInterceptors } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiSecurity } from '@nestjs/swagger';
+import { ApiErrors } from './api-errors.js';
+import { HappeningsInterceptor } from './happenings.interceptor.js';
+
+export const SCOPES = [
+  'sessions:create',
+  'sessions:validate',
+  'sessions:refresh',
+  'sessions:revoke',
+  'sessions:read',
+  'keys:manage',
+  'api_keys:manage',
+  'audit:read',
+] as const;
+export type Scope = (typeof SCOPES)[number];
+
+export type AccessPolicy =
+  | { readonly who: 'anyone' }
+  | { readonly who: 'platform' }
+  | { readonly who: 'tenant'; readonly scope: Scope }
+  | { readonly who: 'platform-or-tenant'; readonly scope: Scope };
+
+/** What a route may need beside its policy. */
+interface RouteNeeds {
+  /** Bytes; where it is missing, the configured limit holds. */
+  readonly bodyLimit?: number;
+}
+
+/** The configuration of a fastify route that is not public. */
+export interface ProtectedRoute extends RouteNeeds {
+  readonly access?: AccessPolicy;
+}
+
+export const ACCESS_POLICY = 'access-policy';
+export const API_KEY_SCHEME = 'api_key';
+export const METRICS_TOKEN_SCHEME = 'metrics_token';
+
+/** Open to everybody: health, metrics, public keys. */
+export const Public = () => SetMetadata(ACCESS_POLICY, { who: 'anyone' } satisfies AccessPolicy);
+
+/** For the platform key alone. */
+export const ForPlatform = () => protectedBy({ who: 'platform' });
+
+/** For an API key of the tenant with this scope. */
+export const ForTenant = (scope: Scope, needs: RouteNeeds = {}) =>
+  protectedBy({ who: 'tenant', scope }, needs);
+
+/** For the platform key, or an API key of the tenant in the path with this scope. */
+export const ForPlatformOrTenant = (scope: Scope) => protectedBy({ who: 'platform-or-tenant', scope });
+
+function protectedBy(policy: AccessPolicy, needs: RouteNeeds = {}) {
+  // A validation changes nothing, is the hot path, and an interceptor costs a tenth of it.
+  const isHot = 'scope' in policy && policy.scope === 'sessions:validate';
+  return applyDecorators(
+    SetMetadata(ACCESS_POLICY, policy),
+    RouteConfig({ access: policy, ...needs } satisfies ProtectedRoute),
+    ...(isHot ? [] : [UseInterceptors(HappeningsInterceptor)]),
+    ApiSecurity(API_KEY_SCHEME),
+    ApiErrors('unauthorized', 'insufficient_scope', 'rate_limited', 'store_unavailable'),
+  );
+}

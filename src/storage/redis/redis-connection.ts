@@ -1,0 +1,275 @@
+/**
+ * One connection to Redis in any of its shapes, set for truth rather than comfort: a command is sent once, is
+ * answered in time or fails, and what fails is called store_unavailable.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { BrokenCircuitError, circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel';
+import { Cluster, Redis, type ChainableCommander, type RedisOptions } from 'ioredis';
+import { AppError } from '../../errors.js';
+import { StoreBudget } from '../../store-budget.js';
+import { UNCOUNTED, type OperationStatus, type StoreOperations } from '../../store-operations.js';
+import type { StoreUrl } from '../../store-url.js';
+import { isTimeout, NotConnectedError, statusOf, type CommandName } from './redis-operations.js';
+import { RedisOutage } from './redis-outage.js';
+import { RedisTime } from './redis-time.js';
+
+type RedisUrl = Extract<StoreUrl, { kind: 'redis' }>;
+
+export interface RedisConnectionOptions {
+  readonly commandTimeoutMs: number;
+  /** Hears of every operation. */
+  readonly operations?: StoreOperations;
+  /** Whether this connection logs when Redis is away and when it is back. */
+  readonly tellsOutages?: boolean;
+}
+
+/** So many commands in a row without an answer in time, and for a moment nobody is made to wait for another. */
+const TIMEOUTS_TO_BREAK = 3;
+const BREAK_MS = 250;
+
+const MAX_RECONNECT_DELAY_MS = 1000;
+/** How long a connection that was given up may take to close; a hanging peer never closes it. */
+const DISCONNECT_MS = 100;
+/** A slot table is asked for this often at most. */
+const SLOTS_REFRESH_MS = 100;
+const MAX_LOADING_RETRY_MS = 250;
+const LEAVE_INTERVAL_MS = 500;
+const reconnectDelay = (attempt: number): number => Math.min(25 * 2 ** attempt, MAX_RECONNECT_DELAY_MS);
+
+/** Every script of `lua/`, with the number of its keys. */
+const SCRIPTS = {
+  'insert-tenant': 2,
+  'insert-api-key': 2,
+  'empty-api-key': 1,
+  'replace-document': 1,
+  'create-session': 2,
+  'rotate-session': 2,
+  'confirm-rotation': 1,
+  'check-session': 3,
+  'revoke-session': 2,
+  'announce-changes': 2,
+  'append-audit': 2,
+  'trim-audit': 2,
+  'spend-tokens': 1,
+  'count-sessions': 1,
+} as const;
+export type ScriptName = keyof typeof SCRIPTS;
+
+export type RedisOperation = ScriptName | CommandName;
+
+type ScriptArgument = string | number;
+type ScriptRunner = (...args: ScriptArgument[]) => Promise<unknown>;
+
+export class RedisConnection {
+  readonly client: Redis | Cluster;
+  private readonly operations: StoreOperations;
+  private readonly time: RedisTime;
+  private readonly breaker = circuitBreaker(handleWhen(isTimeout), {
+    breaker: new ConsecutiveBreaker(TIMEOUTS_TO_BREAK),
+    halfOpenAfter: BREAK_MS,
+  });
+  private readonly outage: RedisOutage;
+
+  constructor(
+    url: RedisUrl,
+    private readonly options: RedisConnectionOptions,
+  ) {
+    this.client = connect(url, options);
+    this.operations = options.operations ?? UNCOUNTED;
+    this.outage = new RedisOutage(options.tellsOutages ?? false);
+    this.client.on('error', (error: Error) => this.outage.begins(error));
+    this.client.on('node error', (error: Error) => this.outage.trouble(error));
+    this.client.on('ready', () => this.outage.ends());
+    this.breaker.onBreak((reason) => this.outage.begins('error' in reason ? reason.error : undefined));
+    this.breaker.onReset(() => this.outage.ends());
+    for (const [name, numberOfKeys] of Object.entries(SCRIPTS)) {
+      const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8');
+      this.client.defineCommand(name, { numberOfKeys, lua });
+    }
+    this.time = new RedisTime(this.client);
+  }
+
+  /** Starts to connect. A Redis that is not there yet, or is silent, is no error: the connection keeps trying. */
+  async open(): Promise<void> {
+    const connected = this.client.connect().then(() => this.time.measure());
+    await Promise.race([
+      connected.catch(() => undefined),
+      delay(this.options.commandTimeoutMs, undefined, { ref: false }),
+    ]);
+  }
+
+  /** @throws AppError store_unavailable when there is no answer in time, internal_error when we asked wrongly */
+  async run<T>(operation: RedisOperation, command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    const startedAtMs = performance.now();
+    let status: OperationStatus = 'ok';
+    try {
+      return await this.attempt(command);
+    } catch (error) {
+      status = statusOf(error);
+      throw error;
+    } finally {
+      this.operations.observe(operation, status, (performance.now() - startedAtMs) / 1000);
+    }
+  }
+
+  private async attempt<T>(command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    try {
+      // A cluster that is not connected would keep the command for later.
+      if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
+      // One command at a time finds out whether the store is back; the others do not wait for it to find out.
+      if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
+      return await StoreBudget.wait(() => this.breaker.execute(() => command(this.client)));
+    } catch (error) {
+      if (isSlotTableSuspect(error)) this.refreshSlots();
+      throw this.toAppError(error);
+    }
+  }
+
+  /** Commands for one slot, sent together. @returns their replies. @throws as `run`, what the first failed one says */
+  async pipeline(
+    operation: RedisOperation,
+    fill: (pipeline: ChainableCommander) => ChainableCommander,
+  ): Promise<unknown[]> {
+    return this.run(operation, async (client) => {
+      const replies = (await fill(client.pipeline()).exec()) ?? [];
+      return replies.map(([error, reply]) => {
+        if (error) throw error;
+        return reply;
+      });
+    });
+  }
+
+  /** `ERR` and `WRONGTYPE` are our mistakes; everything else that Redis or its absence says is an outage. */
+  toAppError(error: unknown): AppError {
+    if (error instanceof AppError) return error;
+    const ours =
+      !(error instanceof BrokenCircuitError) &&
+      /^(ERR (?!max number of clients)|WRONGTYPE )/.test((error as Error).message);
+    return new AppError(ours ? 'internal_error' : 'store_unavailable', { cause: error });
+  }
+
+  /** What time it is at the server, ms since the epoch; ours while unknown. */
+  serverTimeMs(): number {
+    return this.time.nowMs();
+  }
+
+  async script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+    const runner = (this.client as unknown as Record<ScriptName, ScriptRunner>)[name];
+    return this.run(name, () => runner.call(this.client, ...keys, ...args));
+  }
+
+  /**
+   * Runs a script that must not run after its caller has given up: it gets a deadline as its first argument, in
+   * Redis' own clock, and answers `late` when that has passed. A command that was stuck in a socket or behind a
+   * paused server would otherwise change a session that its client was told nothing about.
+   */
+  async scriptInTime(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+  ): Promise<unknown> {
+    const withinMs = (): number => Math.min(this.options.commandTimeoutMs, StoreBudget.leftMs());
+    const deadline = await this.attempt(() => this.time.deadlineIn(withinMs));
+    const reply = await this.script(name, keys, [deadline, ...args]);
+    const outcome = Array.isArray(reply) ? (reply[0] as unknown) : reply;
+    if (outcome !== 'late') return reply;
+    this.time.forget();
+    throw new AppError('store_unavailable');
+  }
+
+  close(): void {
+    this.time.stop();
+    this.client.disconnect();
+  }
+
+  /** Why Redis cannot be reached, in words that are fit for everybody. */
+  get trouble(): string {
+    return this.outage.reason;
+  }
+
+  private slotsAskedAtMs = 0;
+
+  /**
+   * ioredis asks a cluster for its slots when a command is told to go elsewhere. It is told nothing by a node that
+   * hangs and was replaced meanwhile, and it does not follow where only part of a pipeline was redirected.
+   */
+  private refreshSlots(): void {
+    const nowMs = performance.now();
+    if (!(this.client instanceof Cluster) || nowMs - this.slotsAskedAtMs < SLOTS_REFRESH_MS) return;
+    this.slotsAskedAtMs = nowMs;
+    this.client.refreshSlotsCache();
+  }
+}
+
+function connect(url: RedisUrl, { commandTimeoutMs }: RedisConnectionOptions): Redis | Cluster {
+  const tls = url.tls ? {} : undefined;
+  const common: RedisOptions = {
+    username: url.username,
+    password: url.password,
+    tls,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: commandTimeoutMs,
+    // A machine that vanished closes no connection: silence on one that owes an answer means a new one.
+    socketTimeout: 2 * commandTimeoutMs,
+    connectTimeout: Math.max(commandTimeoutMs, 1000),
+    disconnectTimeout: DISCONNECT_MS,
+    maxLoadingRetryTime: MAX_LOADING_RETRY_MS,
+    connectionName: 'session-service',
+    retryStrategy: reconnectDelay,
+    reconnectOnError: leavesReplica(),
+  };
+  const { topology } = url;
+  switch (topology.mode) {
+    case 'standalone':
+      return new Redis({ ...common, ...topology.node, db: topology.database });
+    case 'sentinel':
+      return new Redis({
+        ...common,
+        sentinels: [...topology.sentinels],
+        name: topology.masterName,
+        sentinelRetryStrategy: reconnectDelay,
+        sentinelReconnectStrategy: reconnectDelay,
+        sentinelCommandTimeout: commandTimeoutMs,
+        failoverDetector: true,
+        ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {}),
+      });
+    case 'cluster':
+      return new Cluster([...topology.nodes], {
+        lazyConnect: true,
+        // A command waits, within its time, for the connection to a node that was not needed before; `run` sees to
+        // it that none waits for the cluster as a whole.
+        enableOfflineQueue: true,
+        clusterRetryStrategy: reconnectDelay,
+        // MOVED, ASK and TRYAGAIN say that nothing was done: those commands are sent on, within their time. After
+        // a lost connection nobody knows, and a cluster that is down stays so for longer than anybody waits.
+        retryDelayOnTryAgain: 50,
+        retryDelayOnFailover: 0,
+        retryDelayOnClusterDown: 0,
+        slotsRefreshTimeout: Math.max(commandTimeoutMs, 1000),
+        redisOptions: common,
+      });
+  }
+}
+
+/**
+ * A master that became a replica refuses writes: leave it, and find the new one. Not for every write that it
+ * refuses, though: what is under way goes with the connection.
+ */
+function leavesReplica(): (error: Error) => boolean {
+  let leftAtMs = Number.NEGATIVE_INFINITY;
+  return ({ message }) => {
+    if (!message.startsWith('READONLY') || performance.now() - leftAtMs < LEAVE_INTERVAL_MS) return false;
+    leftAtMs = performance.now();
+    return true;
+  };
+}
+
+function isSlotTableSuspect(error: unknown): boolean {
+  return (
+    isTimeout(error) || (error instanceof Error && /^(MOVED|ASK|TRYAGAIN|Connection)\b/.test(error.message))
+  );
+}

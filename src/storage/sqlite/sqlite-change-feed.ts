@@ -1,0 +1,99 @@
+/** The change feed as a table, with an emitter for the one process that there is. */
+import { EventEmitter } from 'node:events';
+import type { Clock } from '../../clock.js';
+import { parseChange } from '../../revocations/change-codec.js';
+import type { Change, ChangeFeed, FeedEntry, FeedPosition, FeedRead } from '../../revocations/change-feed.js';
+import type { Row, SqliteDatabase } from './sqlite-database.js';
+
+const PAGE = 1000;
+const COLLECT_BATCH = 500;
+/** Changes that are no revocation matter only to this process, which hears of them at once. */
+const EVENT_LIFE_MS = 60_000;
+
+interface Position {
+  readonly sequence: number;
+}
+
+export class SqliteChangeFeed implements ChangeFeed {
+  private readonly news = new EventEmitter();
+
+  constructor(
+    private readonly db: SqliteDatabase,
+    private readonly clock: Clock,
+  ) {}
+
+  async announce(changes: readonly Change[]): Promise<void> {
+    const nowMs = this.clock.nowMs();
+    await this.db.write(() => {
+      for (const change of changes) {
+        this.db.run(
+          'INSERT INTO changes (announced_at_ms, expires_at_ms, document) VALUES (?, ?, ?)',
+          nowMs,
+          'expiresAtMs' in change ? change.expiresAtMs : nowMs + EVENT_LIFE_MS,
+          JSON.stringify(change),
+        );
+      }
+    });
+    this.news.emit('news');
+  }
+
+  async readWhole(take: (entries: readonly FeedEntry[]) => void): Promise<FeedPosition> {
+    let sequence = 0;
+    for (;;) {
+      const page = await this.page(sequence);
+      take(page.map((row) => this.toEntry(row)));
+      sequence = Number(page.at(-1)?.['sequence'] ?? sequence);
+      if (page.length < PAGE) return { sequence } satisfies Position;
+    }
+  }
+
+  /** Numbers may be missing where rows have expired; nothing else takes any away. */
+  async readAfter(after: FeedPosition, waitMs: number): Promise<FeedRead> {
+    const { sequence } = after as Position;
+    let page = await this.page(sequence);
+    if (page.length === 0) {
+      await this.untilNews(waitMs);
+      page = await this.page(sequence);
+    }
+    return {
+      entries: page.map((row) => this.toEntry(row)),
+      position: { sequence: Number(page.at(-1)?.['sequence'] ?? sequence) } satisfies Position,
+    };
+  }
+
+  async collect(nowMs: number): Promise<boolean> {
+    return this.db.write(
+      () =>
+        this.db.run(
+          'DELETE FROM changes WHERE sequence IN (SELECT sequence FROM changes WHERE expires_at_ms <= ? LIMIT ?)',
+          nowMs,
+          COLLECT_BATCH,
+        ) === COLLECT_BATCH,
+    );
+  }
+
+  private page(after: number): Promise<Row[]> {
+    return this.db.read(() =>
+      this.db.all('SELECT * FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?', after, PAGE),
+    );
+  }
+
+  private untilNews(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.news.off('news', done);
+        resolve();
+      };
+      const timer = setTimeout(done, waitMs);
+      this.news.on('news', done);
+    });
+  }
+
+  private toEntry(row: Row): FeedEntry {
+    return {
+      change: parseChange(String(row['document'])),
+      delayMs: Math.max(0, this.clock.nowMs() - Number(row['announced_at_ms'])),
+    };
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The global guard: recognises the caller and holds it to the matched route's policy. Fails closed: no policy,
+ * no entry.
+ */
+import { hash, timingSafeEqual } from 'node:crypto';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Config } from '../config.js';
+import { AppError } from '../errors.js';
+import { ACCESS_POLICY, type AccessPolicy, type ProtectedRoute } from '../http/access.js';
+import { ErrorFilter } from '../http/error.filter.js';
+import { requireOwnTenant, type Principal, type TenantPrincipal } from '../http/principal.js';
+import { parseApiKey, type ApiKey, type PresentedApiKey } from './api-key.js';
+import { ApiKeysService } from './api-keys.service.js';
+import { FailedAuthentications } from './failed-authentications.js';
+import { RateLimiter } from './rate-limiter.js';
+import type { Tenant } from './tenant.js';
+import { TenantsService } from './tenants.service.js';
+
+/** A request, what answers it, and what its route asks of callers. */
+interface Arrival {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly policy: AccessPolicy | undefined;
+}
+
+/** Nobody is told to wait for much longer than MAX_DEBT_SECONDS. */
+const MAX_REFUSALS = 1000;
+
+/** A key that nobody has. */
+const NOBODY: PresentedApiKey = { tenantId: 'nobody', keyId: '0'.repeat(16), secret: '' };
+
+@Injectable()
+export class AccessGuard implements CanActivate {
+  private readonly refusals = new Map<number, AppError>();
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly config: Config,
+    private readonly apiKeys: ApiKeysService,
+    private readonly tenants: TenantsService,
+    private readonly limiter: RateLimiter,
+    private readonly failures: FailedAuthentications,
+    private readonly errors: ErrorFilter,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const policy = this.reflector.get<AccessPolicy | undefined>(ACCESS_POLICY, context.getHandler());
+    if (policy?.who === 'anyone') return true;
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const principal = await this.admit(request, http.getResponse<FastifyReply>(), policy);
+    authorise(policy, principal);
+    if (principal.kind === 'tenant') await this.requireActive(principal, policy, request);
+    return true;
+  }
+
+  /**
+   * A fastify hook, before the body is read: whom this instance has in memory is recognised and counted here, and a
+   * flood costs no more than that. Everybody else is left to `admit`. It asks no store and waits for nothing.
+   */
+  enter(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    const principal = this.recall(request.headers['x-api-key']);
+    const tenant = principal && this.tenants.peek(principal.tenantId);
+    if (!tenant) return done();
+    request.principal = principal;
+    const { access } = request.routeOptions.config as ProtectedRoute;
+    const refusal = this.count(principal, tenant, { request, reply, policy: access });
+    // Without the way through the framework's error handling: what a flood is answered must cost little.
+    if (refusal) this.errors.answer(refusal, request, reply);
+    else done();
+  }
+
+  /**
+   * Recognises the caller and counts the request, unless that was done before.
+   * @throws AppError unauthorized, rate_limited
+   */
+  async admit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    policy: AccessPolicy | undefined,
+  ): Promise<Principal> {
+    // Known from here on, also to whoever records a refusal; a handler is only reached at the end.
+    const principal = (request.principal ??= await this.identify(request));
+    if (principal.kind === 'platform' || request.isCounted) return principal;
+    const tenant = await this.tenants.get(principal.tenantId);
+    const refusal = this.count(principal, tenant, { request, reply, policy });
+    if (refusal) throw refusal;
+    return principal;
+  }
+
+  /** @throws AppError unauthorized; rate_limited when that happened too often from where the request comes from */
+  private async identify(request: FastifyRequest): Promise<Principal> {
+    try {
+      return await this.recognise(request.headers['x-api-key']);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error;
+      const retryAfterSeconds = this.failures.count(request.ip);
+      if (retryAfterSeconds === null) throw error;
+      throw new AppError('rate_limited', {
+        description: 'Too many requests without a valid API key: wait as long as Retry-After says.',
+        retryAfterSeconds,
+      });
+    }
+  }
+
+  /** @returns why the request is refused, if it is */
+  private count(
+    principal: TenantPrincipal,
+    tenant: Tenant,
+    { request, reply, policy }: Arrival,
+  ): AppError | undefined {
+    request.isCounted = true;
+    // Who is flooded, or floods, can still log people out.
+    const urgent = policy !== undefined && 'scope' in policy && policy.scope === 'sessions:revoke';
+    const { retryAfterSeconds, headers } = this.limiter.admit(principal, tenant, { urgent });
+    if (headers) void reply.headers(headers);
+    return retryAfterSeconds === null ? undefined : this.refusalFor(retryAfterSeconds);
+  }
+
+  /** One for each time to wait: making an error costs as much as all else of a refusal. */
+  private refusalFor(retryAfterSeconds: number): AppError {
+    let refusal = this.refusals.get(retryAfterSeconds);
+    if (!refusal) {
+      refusal = new AppError('rate_limited', { retryAfterSeconds });
+      if (this.refusals.size < MAX_REFUSALS) this.refusals.set(retryAfterSeconds, refusal);
+    }
+    return refusal;
+  }
+
+  /** As `recognise`, from memory alone. */
+  private recall(header: string | string[] | undefined): TenantPrincipal | undefined {
+    const presented = typeof header === 'string' ? parseApiKey(header) : null;
+    const apiKey = presented && this.apiKeys.recall(presented);
+    return apiKey ? toPrincipal(presented, apiKey) : undefined;
+  }
+
+  /** Every credential that is not good is refused alike. @throws AppError unauthorized */
+  async recognise(header: string | string[] | undefined): Promise<Principal> {
+    if (typeof header !== 'string') throw new AppError('unauthorized');
+    const presented = parseApiKey(header);
+    if (presented) {
+      const apiKey = await this.apiKeys.authenticate(presented);
+      if (apiKey) return toPrincipal(presented, apiKey);
+    }
+    const digest = hash('sha256', header, 'buffer');
+    if (timingSafeEqual(digest, this.config.adminApiKeyDigest)) return { kind: 'platform' };
+    // As much work as for a key that has the right form.
+    if (!presented) await this.apiKeys.authenticate(NOBODY);
+    throw new AppError('unauthorized');
+  }
+
+  private async requireActive(
+    principal: TenantPrincipal,
+    policy: AccessPolicy | undefined,
+    request: FastifyRequest,
+  ): Promise<void> {
+    if (policy?.who === 'platform-or-tenant') requireOwnTenant(principal, tenantInPath(request));
+    const tenant = await this.tenants.get(principal.tenantId);
+    if (tenant.status === 'suspended') throw new AppError('tenant_suspended');
+  }
+}
+
+function toPrincipal({ tenantId, keyId }: PresentedApiKey, apiKey: ApiKey): TenantPrincipal {
+  const { name, scopes, rateLimitPerSecond } = apiKey;
+  return { kind: 'tenant', tenantId, keyId, keyName: name, scopes, rateLimitPerSecond };
+}
+
+/** Routes for the platform or a tenant name the tenant in their path. */
+function tenantInPath(request: FastifyRequest): string {
+  return (request.params as { id?: string }).id ?? '';
+}
+
+function authorise(policy: AccessPolicy | undefined, principal: Principal): void {
+  const allowed = principal.kind === 'platform' ? platformMay(policy) : tenantMay(policy, principal);
+  if (!allowed) throw new AppError('insufficient_scope', { description: remedyFor(policy) });
+}
+
+function platformMay(policy: AccessPolicy | undefined): boolean {
+  return policy?.who === 'platform' || policy?.who === 'platform-or-tenant';
+}
+
+function tenantMay(policy: AccessPolicy | undefined, { scopes }: TenantPrincipal): boolean {
+  return (policy?.who === 'tenant' || policy?.who === 'platform-or-tenant') && scopes.includes(policy.scope);
+}
+
+function remedyFor(policy: AccessPolicy | undefined): string {
+  switch (policy?.who) {
+    case 'platform':
+      return 'This call needs the platform key.';
+    case 'tenant':
+      return `This call needs an API key of the tenant with the scope ${policy.scope}.`;
+    case 'platform-or-tenant':
+      return `This call needs the platform key, or an API key of the tenant with the scope ${policy.scope}.`;
+    default:
+      return 'This call is not open to anybody.';
+  }
+}

@@ -1,0 +1,214 @@
+/** Signs and verifies tokens: CPU only, no store. The only user of jsonwebtoken. */
+import { sign, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import { Injectable } from '@nestjs/common';
+import jwt from 'jsonwebtoken';
+import { Clock, toSeconds } from '../clock.js';
+import { Config } from '../config.js';
+import { AppError, type TokenErrorCode } from '../errors.js';
+import type { OpenKeyRing, VerificationKey } from '../keys/open-key-ring.js';
+import { KeyRingsService } from '../keys/key-rings.service.js';
+import { isAccessClaims, isRefreshClaims, type AccessClaims, type RefreshClaims } from './claims.js';
+import { MAX_TOKEN_LENGTH, parseCompactJwt, type CompactJwt } from './compact-jwt.js';
+import { VerifiedTokens } from './verified-tokens.js';
+
+/** How far ahead of ours the clock of the instance that issued a token may be. */
+const CLOCK_SKEW_SECONDS = 5;
+
+/** A token whose signature is good carries its claims even when it is refused, so that it can be revoked. */
+export type Verified<C> =
+  | { readonly ok: true; readonly claims: C }
+  | { readonly ok: false; readonly error: TokenErrorCode; readonly claims?: C };
+
+type AccessInput = Omit<AccessClaims, 'iss' | 'nbf' | 'token_type'>;
+type RefreshInput = Omit<RefreshClaims, 'iss' | 'aud' | 'token_type'>;
+
+interface Kind {
+  readonly alg: 'RS256' | 'HS256';
+  readonly typ: 'at+jwt' | 'rt+jwt';
+  readonly obeys: (payload: Readonly<Record<string, unknown>>) => boolean;
+  readonly find: (ring: OpenKeyRing, kid: string, nowMs: number) => VerificationKey | null;
+}
+
+const ACCESS: Kind = {
+  alg: 'RS256',
+  typ: 'at+jwt',
+  obeys: isAccessClaims,
+  find: (ring, kid, nowMs) => ring.verificationKey(kid, nowMs),
+};
+
+const REFRESH: Kind = {
+  alg: 'HS256',
+  typ: 'rt+jwt',
+  obeys: isRefreshClaims,
+  find: (ring, kid, nowMs) => ring.refreshKey(kid, nowMs),
+};
+
+/** In libuv's pool: a signature takes a quarter of a millisecond, which validations beside it need not wait for. */
+const signInPool = promisify(sign);
+
+@Injectable()
+export class TokensService {
+  private readonly verified: VerifiedTokens;
+
+  constructor(
+    private readonly keyRings: KeyRingsService,
+    private readonly config: Config,
+    private readonly clock: Clock,
+  ) {
+    this.verified = new VerifiedTokens(config.verifiedTokenCacheMb * 1_000_000);
+  }
+
+  async signAccess(ring: OpenKeyRing, claims: AccessInput): Promise<string> {
+    const signing = ring.signingKey(this.clock.nowMs());
+    if (!signing)
+      throw new AppError('store_unavailable', { description: 'The tenant has no key to sign with.' });
+    const { aud, exp, iat, jti, metadata, scope, sid, sub, tenant_id } = claims;
+    const payload: AccessClaims = {
+      iss: this.issuerOf(tenant_id),
+      sub,
+      aud,
+      exp,
+      iat,
+      nbf: iat,
+      jti,
+      sid,
+      tenant_id,
+      scope,
+      metadata,
+      token_type: 'access',
+    };
+    return signRs256(signing, payload);
+  }
+
+  /**
+   * The same input gives the same bytes: a repeated refresh answers with the very token it gave before.
+   * @param kid the refresh secret that the session remembers for its current token
+   */
+  signRefresh(ring: OpenKeyRing, kid: string, claims: RefreshInput): string {
+    const secret = ring.refreshKey(kid, this.clock.nowMs());
+    if (!secret)
+      throw new AppError('store_unavailable', { description: 'The tenant has no key to sign with.' });
+    const { exp, iat, jti, sid, sub, tenant_id } = claims;
+    const payload: RefreshClaims = {
+      iss: this.issuerOf(tenant_id),
+      aud: this.config.publicUrl,
+      sub,
+      tenant_id,
+      sid,
+      jti,
+      iat,
+      exp,
+      token_type: 'refresh',
+    };
+    return jwt.sign(payload, secret.key, {
+      algorithm: 'HS256',
+      header: { alg: 'HS256', typ: 'rt+jwt', kid },
+    });
+  }
+
+  /** Signature, claims and times; whether it was revoked one by one is not known here. */
+  async verifyAccess(tenantId: string, token: string): Promise<Verified<AccessClaims>> {
+    if (token.length > MAX_TOKEN_LENGTH) return { ok: false, error: 'invalid_token' };
+    const digest = VerifiedTokens.digest(token);
+    const known = this.verified.get(digest);
+    if (known) {
+      const { claims, kid, key } = known;
+      if (claims.tenant_id !== tenantId) return { ok: false, error: 'invalid_token' };
+      const nowMs = this.clock.nowMs();
+      const found = (await this.keyRings.get(tenantId)).verificationKey(kid, nowMs);
+      if (found?.key === key) return judge(claims, found.state, nowMs);
+    }
+    return this.verify<AccessClaims>(ACCESS, tenantId, token, parseCompactJwt(token), (claims, kid, key) => {
+      this.verified.keep(digest, token.length, { claims, kid, key });
+    });
+  }
+
+  async verifyRefresh(tenantId: string, token: string): Promise<Verified<RefreshClaims>> {
+    return this.verify<RefreshClaims>(REFRESH, tenantId, token, parseCompactJwt(token));
+  }
+
+  /** For calls that take either kind. The kind is read from the header, and the signature then proves it. */
+  async verifyEither(tenantId: string, token: string): Promise<Verified<AccessClaims | RefreshClaims>> {
+    const parsed = parseCompactJwt(token);
+    const kind = parsed?.header.typ === REFRESH.typ ? REFRESH : ACCESS;
+    return this.verify<AccessClaims | RefreshClaims>(kind, tenantId, token, parsed);
+  }
+
+  private issuerOf(tenantId: string): string {
+    return `${this.config.publicUrl}/tenants/${tenantId}`;
+  }
+
+  private async verify<C extends AccessClaims | RefreshClaims>(
+    kind: Kind,
+    tenantId: string,
+    token: string,
+    parsed: CompactJwt | null,
+    onProven?: (claims: C, kid: string, key: KeyObject) => void,
+  ): Promise<Verified<C>> {
+    if (
+      !parsed ||
+      parsed.header.alg !== kind.alg ||
+      parsed.header.typ !== kind.typ ||
+      !kind.obeys(parsed.payload)
+    ) {
+      return { ok: false, error: 'invalid_token' };
+    }
+    const claims = parsed.payload as unknown as C;
+    // Before any key is looked up: a token of another tenant and one of no tenant are answered alike.
+    if (claims.tenant_id !== tenantId || !claims.iss.endsWith(`/tenants/${tenantId}`)) {
+      return { ok: false, error: 'invalid_token' };
+    }
+    const nowMs = this.clock.nowMs();
+    const { kid } = parsed.header;
+    const found =
+      kind.find(await this.keyRings.get(tenantId), kid, nowMs) ??
+      kind.find(await this.keyRings.refetch(tenantId), kid, nowMs);
+    if (!found || !hasValidSignature(kind, token, found)) {
+      return { ok: false, error: 'invalid_signature' };
+    }
+    onProven?.(claims, kid, found.key);
+    return judge(claims, found.state, nowMs);
+  }
+}
+
+/** What a token with a good signature is worth now. */
+function judge<C extends AccessClaims | RefreshClaims>(
+  claims: C,
+  keyState: VerificationKey['state'],
+  nowMs: number,
+): Verified<C> {
+  const error = timeError(claims, nowMs) ?? (keyState === 'revoked' ? 'token_revoked' : null);
+  return error ? { ok: false, error, claims } : { ok: true, claims };
+}
+
+/** The bytes are those that jsonwebtoken would give, which signs on the event loop. */
+async function signRs256(
+  { kid, key }: { kid: string; key: KeyObject },
+  payload: AccessClaims,
+): Promise<string> {
+  const text = `${encode({ alg: 'RS256', typ: 'at+jwt', kid })}.${encode(payload)}`;
+  const signature = await signInPool('RSA-SHA256', Buffer.from(text), key);
+  return `${text}.${signature.toString('base64url')}`;
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+/** The clock is ours, so the library is told to leave times alone. */
+function hasValidSignature(kind: Kind, token: string, { key }: VerificationKey): boolean {
+  try {
+    jwt.verify(token, key, { algorithms: [kind.alg], ignoreExpiration: true, ignoreNotBefore: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `exp` is exact; a token may come from an instance whose clock is a little ahead. */
+function timeError(claims: AccessClaims | RefreshClaims, nowMs: number): TokenErrorCode | null {
+  const latestStart = 'nbf' in claims ? Math.max(claims.nbf, claims.iat) : claims.iat;
+  if (latestStart > toSeconds(nowMs) + CLOCK_SKEW_SECONDS) return 'invalid_token';
+  return nowMs >= claims.exp * 1000 ? 'token_expired' : null;
+}

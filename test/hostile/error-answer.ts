@@ -1,0 +1,50 @@
+/** What every refusal looks like: a row of the table of errors, and nothing else. */
+import { expect } from '@jest/globals';
+import { ERRORS, type ErrorCode } from '../../src/errors.js';
+
+export interface Refusal {
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: unknown;
+}
+
+const isCode = (text: unknown): text is ErrorCode => typeof text === 'string' && Object.hasOwn(ERRORS, text);
+
+/** A row of the table. @param sent goes into the message of a failure */
+export function expectTableError({ status, headers, body }: Refusal, sent: unknown): void {
+  const { error, valid, action, ...rest } = (body ?? {}) as Record<string, unknown>;
+  if (!isCode(error)) {
+    expect({ sent, status, body }).toEqual({ sent, status, body: 'a row of the table of errors' });
+    return;
+  }
+  const row = ERRORS[error];
+  expect({ sent, status, error, ...rest }).toEqual({
+    sent,
+    status: row.status,
+    error,
+    error_description: expect.stringMatching(/^\S.*\.$/),
+    request_id: headers.get('x-request-id'),
+  });
+  // A refresh that cannot succeed sends the user to the login.
+  expect([row.action, 'reauthenticate']).toContain(action);
+  expect([undefined, false]).toContain(valid);
+}
+
+/** Neither done nor a fault of ours. */
+export function expectClientError(answer: Refusal, sent: unknown): void {
+  const { status } = answer;
+  expect({ sent, status, isClientError: status >= 400 && status < 500 }).toMatchObject({
+    sent,
+    isClientError: true,
+  });
+  expectTableError(answer, sent);
+}
+
+/** 400 and no reason but the request itself. */
+export function expectInvalid(answer: Refusal, sent: unknown): void {
+  expectTableError(answer, sent);
+  expect({ sent, body: answer.body }).toMatchObject({
+    sent,
+    body: { error: 'invalid_request', action: 'fix_request' },
+  });
+}

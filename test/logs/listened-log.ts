@@ -1,0 +1,21 @@
+/** A log that a test reads. */
+import { createLog, type Log } from '../../src/logging/log.js';
+import type { LogLevel } from '../../src/config.js';
+
+export class ListenedLog {
+  text = '';
+  readonly log: Log;
+
+  constructor(level: LogLevel) {
+    this.log = createLog(level, { write: (line: string) => void (this.text += line) });
+  }
+
+  /** The lines of this event, or all. */
+  lines(event?: string): Record<string, unknown>[] {
+    return this.text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter((line) => event === undefined || line['event'] === event);
+  }
+}

@@ -1,0 +1,37 @@
+// Finds the servers that the tests start: those on the PATH, else Debian's, installed if we may, else one sentence.
+import { spawnSync } from 'node:child_process';
+
+/** Commands, and Debian's packages that have them. */
+const NEEDED = {
+  'redis-server': 'redis-server',
+  'redis-cli': 'redis-server',
+  'redis-sentinel': 'redis-sentinel',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
+  haproxy: 'haproxy',
+};
+
+const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
+const missing = () => Object.keys(NEEDED).filter((command) => !has(command));
+const packagesOf = (commands) => [...new Set(commands.map((command) => NEEDED[command]))];
+
+if (missing().length > 0 && process.getuid?.() === 0 && has('apt-get')) {
+  const packages = packagesOf(missing());
+  process.stdout.write(`Installing ${packages.join(', ')} with apt-get ...\n`);
+  const run = (args) =>
+    spawnSync('apt-get', args, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  run(['update', '-qq']);
+  // Not for their services: the tests start their own.
+  run(['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+}
+
+if (missing().length > 0) {
+  process.stderr.write(
+    `The tests need ${missing().join(', ')} on the PATH (Redis 7 or later): install them with ` +
+      `"apt-get install ${packagesOf(missing()).join(' ')}" or your system's equivalent.\n`,
+  );
+  process.exit(1);
+}
