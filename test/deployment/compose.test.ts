@@ -56,7 +56,9 @@ describe('compose.yaml', () => {
   });
 
   test('names every image by a version', () => {
-    const images = Object.values(services()).flatMap(({ image }) => (typeof image === 'string' ? [image] : []));
+    const images = Object.values(services()).flatMap(({ image }) =>
+      typeof image === 'string' ? [image] : [],
+    );
     expect(images.filter((image) => !/:v?\d+\.\d+\.\d+(-alpine)?$/.test(image))).toEqual([]);
   });
 
