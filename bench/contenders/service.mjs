@@ -11,8 +11,8 @@ const TENANT = 'bench';
 const ACCESS_TOKEN_TTL_SECONDS = 7200;
 const STORES = { redis: 'Redis', sqlite: 'SQLite' };
 
-export async function startService(servers, store, storeUrl, plan) {
-  const server = await servers.service(storeUrl);
+export async function startService(servers, store, storeUrl, plan, env = {}) {
+  const server = await servers.service(storeUrl, env);
   const { api_key: apiKey } = await call(server.port, {
     path: '/tenants',
     headers: { 'x-api-key': ADMIN_API_KEY },
