@@ -63,8 +63,17 @@ function growthSections({ stores, tenants, revocations }) {
   };
 }
 
+/** The sections that end with a picture: a page that was not measured has none to show. */
+const PICTURED = {
+  validate: '![Validations as a share of bare Fastify](load-test/validate.svg)',
+  refresh: '![Creations and refreshes a second](load-test/create-refresh.svg)',
+  latency: '![p99 at half of the maximum rate](load-test/latency.svg)',
+  revocations: '![How memory grows](load-test/growth.svg)',
+};
+
 function fill(page, sections) {
-  return Object.entries(sections).reduce((text, [name, content]) => {
+  return Object.entries(sections).reduce((text, [name, table]) => {
+    const content = [table, PICTURED[name]].filter(Boolean).join('\n\n');
     const place = new RegExp(`(<!-- ${name} -->)[\\s\\S]*?(<!-- end -->)`);
     if (!place.test(text)) throw new Error(`docs/load-test.md has no place for ${name}`);
     return text.replace(place, (_, begin, end) => `${begin}\n\n${content}\n\n${end}`);

@@ -4,7 +4,7 @@
  */
 import { applyDecorators, SetMetadata, UseInterceptors } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiSecurity } from '@nestjs/swagger';
+import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
 import { ApiErrors } from './api-errors.js';
 import { HappeningsInterceptor } from './happenings.interceptor.js';
 
@@ -62,6 +62,7 @@ function protectedBy(policy: AccessPolicy, needs: RouteNeeds = {}) {
     RouteConfig({ access: policy, ...needs } satisfies ProtectedRoute),
     ...(isHot ? [] : [UseInterceptors(HappeningsInterceptor)]),
     ApiSecurity(API_KEY_SCHEME),
+    ApiExtension('x-access', policy),
     ApiErrors('unauthorized', 'insufficient_scope', 'rate_limited', 'store_unavailable'),
   );
 }
