@@ -284,6 +284,10 @@ function withoutPrivateKey(key: SigningKey): SigningKey {
 
 /** Where rings are kept. Throws AppError store_unavailable. */
 export abstract class KeyRingStore {
+  /**
+   * @returns the ring, always as this tenant's own: the place says whose it is, and not what is written there. One
+   * that was moved here from another tenant does not open.
+   */
   abstract find(tenantId: string): Promise<KeyRing | null>;
   /** Keeps the ring if the kept one is at version `ring.version - 1` (absent counts as version 0). */
   abstract replace(ring: KeyRing): Promise<'replaced' | 'conflict'>;

@@ -13,7 +13,7 @@ export class RedisKeyRingStore implements KeyRingStore {
     const text = await this.redis.run('find-key-ring', (client) =>
       client.hget(tenantKeys(tenantId).keyRing, 'document'),
     );
-    return text ? (JSON.parse(text) as KeyRing) : null;
+    return text ? { ...(JSON.parse(text) as KeyRing), tenantId } : null;
   }
 
   async replace(ring: KeyRing): Promise<'replaced' | 'conflict'> {

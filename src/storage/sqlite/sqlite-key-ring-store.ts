@@ -7,7 +7,7 @@ export class SqliteKeyRingStore implements KeyRingStore {
   async find(tenantId: string): Promise<KeyRing | null> {
     return this.db.read(() => {
       const row = this.db.get('SELECT document FROM key_rings WHERE tenant_id = ?', tenantId);
-      return row ? (JSON.parse(String(row['document'])) as KeyRing) : null;
+      return row ? { ...(JSON.parse(String(row['document'])) as KeyRing), tenantId } : null;
     });
   }
 
