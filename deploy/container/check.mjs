@@ -7,6 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { follow } from './dockerfile.mjs';
+import { neededByRoot } from './lock-file.mjs';
 
 const REPOSITORY = resolve(import.meta.dirname, '../..');
 const SESSION_TEST = join(REPOSITORY, 'helm/multi-tenant-session-service/files/session-test.mjs');
@@ -22,12 +23,10 @@ function check(what, holds, detail = '') {
 /** Packages of the lock file that production needs, against those in the tree. */
 function checkPackages(app) {
   const { packages } = JSON.parse(readFileSync(join(REPOSITORY, 'package-lock.json'), 'utf8'));
-  const wanted = Object.entries(packages).filter(
-    ([path, { dev, optional, devOptional }]) => path !== '' && !dev && !optional && !devOptional,
-  );
-  const missing = wanted.filter(([path]) => !existsSync(join(app, path))).map(([path]) => path);
+  const wanted = neededByRoot(packages);
+  const missing = [...wanted].filter((path) => !existsSync(join(app, path)));
   const installed = JSON.parse(readFileSync(join(app, 'node_modules/.package-lock.json'), 'utf8')).packages;
-  const extra = Object.keys(installed).filter((path) => packages[path]?.dev || packages[path]?.optional);
+  const extra = Object.keys(installed).filter((path) => !wanted.has(path));
   check('production packages are there', missing.length === 0, missing.join(', '));
   check('no other package is', extra.length === 0, extra.join(', '));
   check(

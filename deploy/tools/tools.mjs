@@ -1,4 +1,4 @@
-// Where the tools that check the deployment are, and which versions: they are kept between runs, apart from the repository.
+// Where the tools are that check deployment and load, and which versions: kept between runs, apart from the repository.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -7,6 +7,7 @@ export const VERSIONS = {
   helm: 'v4.3.1',
   kubeconform: 'v0.7.0',
   compose: 'v2.16.2',
+  k6: 'v1.8.1',
   kubernetesValidate: '1.37.0',
 };
 
@@ -43,5 +44,6 @@ export const HELM = join(CACHE, `helm-${VERSIONS.helm}`, 'helm');
 export const KUBECONFORM = join(CACHE, `kubeconform-${VERSIONS.kubeconform}`, 'kubeconform');
 /** The parser that `docker compose` itself is built on. */
 export const COMPOSE = join(CACHE, `compose-${VERSIONS.compose}`, 'cmd');
+export const K6 = join(CACHE, `k6-${VERSIONS.k6}`, 'k6');
 export const KUBERNETES_SCHEMAS = join(CACHE, `kubernetes-${VERSIONS.kubernetesValidate}`);
 export const CUSTOM_SCHEMAS = join(CACHE, 'custom-resources');

@@ -22,6 +22,8 @@ export interface Figures {
   readonly requests: number;
   /** What a caller sees as an error: a broken connection, a 5xx without Retry-After, a 401 for a good token. */
   readonly failed: Readonly<Record<string, number>>;
+  /** When the last of them had been sent, ms of `performance.now()`; 0 when there is none. */
+  readonly lastFailedSentAtMs: number;
   /** 503 with Retry-After, repeated as it says. */
   readonly postponed: number;
   readonly loggedOut: number;
@@ -36,6 +38,7 @@ export class Users {
   private readonly revoked: Tokens[] = [];
   private requests = 0;
   private succeeded = 0;
+  private lastFailedSentAtMs = 0;
   private postponed = 0;
   private loggedOut = 0;
   private longestWaitMs = 0;
@@ -58,8 +61,8 @@ export class Users {
       await loops;
     }
     const lost = await this.countLost();
-    const { requests, failed, postponed, loggedOut, longestWaitMs } = this;
-    return { requests, failed, postponed, loggedOut, lost, longestWaitMs };
+    const { requests, failed, lastFailedSentAtMs, postponed, loggedOut, longestWaitMs } = this;
+    return { requests, failed, lastFailedSentAtMs, postponed, loggedOut, lost, longestWaitMs };
   }
 
   private async untilServed(more: number): Promise<void> {
@@ -105,6 +108,7 @@ export class Users {
   private async untilDone(call: Call, path: string, body: unknown): Promise<Answer['body'] | null> {
     const startedAt = performance.now();
     while (performance.now() - startedAt < GIVE_UP_MS) {
+      const sentAtMs = performance.now();
       const answer = await this.ask(path, body).catch(() => null);
       this.requests++;
       if (answer && answer.status < 300) {
@@ -117,15 +121,16 @@ export class Users {
         await pause(answer.retryAfterSeconds * 1000);
         continue;
       }
-      this.count(call, answer);
+      this.count(call, answer, sentAtMs);
       if (answer && answer.status < 500) return null;
       await pause(THINK_MS);
     }
-    this.count(call, null);
+    this.count(call, null, performance.now());
     return null;
   }
 
-  private count(call: Call, answer: Answer | null): void {
+  private count(call: Call, answer: Answer | null, sentAtMs: number): void {
+    this.lastFailedSentAtMs = Math.max(this.lastFailedSentAtMs, sentAtMs);
     const how = answer ? `${answer.status} ${answer.body.error ?? ''}`.trim() : 'no answer';
     this.failed[`${call}: ${how}`] = (this.failed[`${call}: ${how}`] ?? 0) + 1;
   }
