@@ -18,7 +18,7 @@ declare module 'fastify' {
 export interface ValidationNote {
   /** What an acceptance went by; for a refusal, what the caller asked for. */
   readonly check: 'replica' | 'store' | 'skip' | 'stale';
-  readonly result: 'valid' | TokenErrorCode;
+  readonly result: 'valid' | TokenErrorCode | 'insufficient_scope';
 }
 
 /** The answer to a client that did not wait for one; the number that proxies use in their logs. */

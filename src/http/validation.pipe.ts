@@ -18,7 +18,8 @@ export class DtoValidationPipe extends ValidationPipe {
 
   /** class-transformer leaves out members such as `toString` before they could be called unknown. */
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    if (metadata.type === 'body' && certainlyObeys(metadata.metatype, value)) return value;
+    const { type, metatype } = metadata;
+    if ((type === 'body' || type === 'query') && certainlyObeys(metatype, value)) return value;
     const names = isObject(value) ? Object.keys(value) : [];
     const taken: unknown = await super.transform(value, metadata);
     if (taken === value || !isObject(taken)) return taken;

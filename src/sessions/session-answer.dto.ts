@@ -155,14 +155,17 @@ export function toValidationDto(validation: Validation, requestId: string): Vali
       revocation: { checked, age_ms: ageMs },
     };
   }
-  const { description, action } = ERRORS[validation.error];
-  return {
-    valid: false,
-    error: validation.error,
-    error_description: description,
-    action,
-    request_id: requestId,
-  };
+  return toInvalidDto(validation.error, requestId);
+}
+
+/** @param description in place of the table's own */
+export function toInvalidDto(
+  error: TokenErrorCode | 'insufficient_scope',
+  requestId: string,
+  description: string = ERRORS[error].description,
+): InvalidDto {
+  const { action } = ERRORS[error];
+  return { valid: false, error, error_description: description, action, request_id: requestId };
 }
 
 export function toView(session: Session): SessionViewDto {

@@ -9,11 +9,12 @@ import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { TenantCensus } from './tenant-census.js';
 import { TenantSessionsController } from './tenant-sessions.controller.js';
+import { VerifyController } from './verify.controller.js';
 
 /** Sessions: created, validated, refreshed, listed and ended. */
 @Module({
   imports: [TenantsModule, KeysModule, TokensModule],
-  controllers: [SessionsController, TenantSessionsController],
+  controllers: [SessionsController, VerifyController, TenantSessionsController],
   providers: [SessionsService, SessionEndings, SessionTokens, RevocationBatch, TenantCensus],
   exports: [SessionsService],
 })

@@ -15,7 +15,7 @@ const OLD_KEY = `m1:${Buffer.alloc(32, 1).toString('base64')}`;
 const NEW_KEY = `m2:${Buffer.alloc(32, 2).toString('base64')}`;
 
 /** Changes nothing, however it answers. */
-const READING = /^(GET|HEAD) |^POST \/sessions\/validate$/;
+const READING = /^(GET|HEAD) |^POST \/sessions\/validate$|^ALL \/sessions\/verify\//;
 
 interface Subject extends TestTenant {
   readonly session: Tokens;

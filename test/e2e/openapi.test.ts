@@ -106,7 +106,10 @@ describe('the document', () => {
   });
 
   test('has every route, and every route is in it', () => {
-    expect(OPERATIONS.map(({ name }) => name).toSorted()).toEqual(routes.map(({ name }) => name).toSorted());
+    // OpenAPI has no paths of any length and no operations of any method: what needs them is in docs/gateways.md.
+    const describable = routes.map(({ name }) => name).filter((name) => !/^ALL |\*/.test(name));
+    expect(routes.length - describable.length).toBe(1);
+    expect(OPERATIONS.map(({ name }) => name).toSorted()).toEqual(describable.toSorted());
   });
 
   test('gives each operation an id of its own', () => {

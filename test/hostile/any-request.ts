@@ -150,7 +150,7 @@ export function write(
     .replace(/:(key_id|kid|session_id)/, () => of.part);
   const sent = bodyOf(route, of, target);
   const lines = [
-    `${method} ${path}${of.query} HTTP/1.1`,
+    `${method === 'ALL' ? 'PUT' : method} ${path}${of.query} HTTP/1.1`,
     'Host: x',
     `X-API-Key: ${apiKeyOf(route, of.who, target)}`,
     ...('content-type' in of.headers || sent === undefined ? [] : ['Content-Type: application/json']),

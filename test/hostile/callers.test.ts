@@ -27,6 +27,7 @@ interface Expectation {
   /** The body that a good caller sends, and the query. */
   readonly body?: (subject: Subject) => unknown;
   readonly query?: (subject: Subject) => string;
+  readonly headers?: (subject: Subject) => Record<string, string>;
   /** The answer to a caller who may. */
   readonly done: number;
   /** The answer to another tenant's key that has every scope. */
@@ -46,6 +47,9 @@ const ABSENT: Subject = {
     refresh_expires_in: 1,
   },
 };
+
+/** Of the user, behind a gateway. */
+const bearer = ({ session }: Subject) => ({ authorization: `Bearer ${session.access_token}` });
 
 const OPEN: Expectation = { done: 200, foreign: [200, undefined] };
 const PLATFORM_ONLY = [403, 'insufficient_scope'] as const;
@@ -95,6 +99,8 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
     done: 200,
     foreign: NO_TOKEN,
   },
+  'GET /sessions/verify': { headers: bearer, done: 204, foreign: NO_TOKEN },
+  'ALL /sessions/verify/*': { headers: bearer, done: 204, foreign: NO_TOKEN },
   'POST /sessions/refresh': {
     body: ({ session }) => ({ refresh_token: session.refresh_token }),
     done: 200,
@@ -188,8 +194,9 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
       .replace(':key_id', subject.keyId)
       .replace(':kid', subject.kid)
       .replace(':session_id', subject.session.session_id);
-    const { body, query } = EXPECTED[name] ?? {};
-    return service().call(method, path + (query?.(subject) ?? ''), {
+    const { body, query, headers } = EXPECTED[name] ?? {};
+    return service().call(method === 'ALL' ? 'PUT' : method, path + (query?.(subject) ?? ''), {
+      ...(headers ? { headers: headers(subject) } : {}),
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(body ? { body: body(subject) } : {}),
     });

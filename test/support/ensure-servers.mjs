@@ -9,6 +9,7 @@ const NEEDED = {
   prometheus: 'prometheus',
   promtool: 'prometheus',
   haproxy: 'haproxy',
+  nginx: 'nginx-light',
 };
 
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
@@ -21,7 +22,8 @@ if (missing().length > 0 && process.getuid?.() === 0 && has('apt-get')) {
   const run = (args) =>
     spawnSync('apt-get', args, {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      // Where systemd is at work, its services are not started: nginx would take port 80.
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1', RUNLEVEL: '1' },
     });
   run(['update', '-qq']);
   // Not for their services: the tests start their own.

@@ -1,0 +1,4 @@
+import { behavesAsGateway } from './behaviour.js';
+import { NGINX } from './nginx.js';
+
+behavesAsGateway(NGINX);
