@@ -35,6 +35,13 @@ const STORE_BUDGET_TIMEOUTS = 1.8;
 /** Longer than the usual idle time-out of load balancers, so that it is they who close. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a request that asked the store before its body was there; all that it asks comes out of one budget. */
+    storeBudget?: StoreBudget;
+  }
+}
+
 export interface AppOptions {
   readonly clock?: Clock;
   /** Where lines go; false: nowhere. */
@@ -103,6 +110,7 @@ function prepareServer(
   const drain = app.get(Drain);
   const guard = app.get(AccessGuard, { strict: false });
   const requests = app.get(RequestEnds);
+  const newBudget = (): StoreBudget => new StoreBudget(config.redisCommandTimeoutMs * STORE_BUDGET_TIMEOUTS);
   // The first of all hooks: whatever refuses a request comes later.
   server.addHook('onRequest', (request, reply, done) => {
     requests.watch(request, reply);
@@ -123,13 +131,15 @@ function prepareServer(
     if (bodyLimit === undefined) return;
     route.bodyLimit = Math.max(bodyLimit, server.initialConfig.bodyLimit ?? 0);
     // The guard proper comes after the body: nobody unknown gets megabytes parsed first.
-    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
-      void (await guard.admit(request, reply, access));
+    const admit = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      request.storeBudget = newBudget();
+      await RequestScope.run(request.storeBudget, () => guard.admit(request, reply, access));
+    };
     route.onRequest = [guard.enter.bind(guard), admit];
   });
   // Once the body has arrived: how long that took is the client's affair.
-  server.addHook('preHandler', (_request, _reply, done) => {
-    RequestScope.run(new StoreBudget(config.redisCommandTimeoutMs * STORE_BUDGET_TIMEOUTS), done);
+  server.addHook('preHandler', (request, _reply, done) => {
+    RequestScope.run(request.storeBudget ?? newBudget(), done);
   });
   server.addHook('onSend', (request, reply, payload, done) => {
     addGeneralHeaders(request, reply);

@@ -170,3 +170,27 @@ describe('while Redis answers too late', () => {
     report(`silent connections: well after ${performance.now() - silentAtMs} ms`);
   });
 });
+
+describe('while Redis answers too late, and all else is known from memory', () => {
+  const knowing = useSlowRedis({ ...SOON_OUT, REVOCATION_REPLICA_MAX_AGE_MS: '60000' });
+
+  test('what is asked before the body is read counts as well', async () => {
+    const { proxy, service, fixtures } = knowing();
+    const { tenant, alive } = fixtures;
+    const { body } = await service.post(tenant, `/tenants/${tenant.tenantId}/api-keys`, {
+      name: 'not seen here yet',
+      scopes: ['sessions:revoke'],
+    });
+    const unknown = { ...tenant, apiKey: String(body['api_key']) };
+    const batch = { session_ids: [alive.session_id], reason: 'admin' };
+    // A request may wait so long three times, as for a batch, but not also for the API key.
+    proxy.delayMs = 550;
+    const answer = await service.post(unknown, '/sessions/revoke-batch', batch);
+    expect(answer).toMatchObject({ status: 503, body: { error: 'store_unavailable' } });
+    proxy.delayMs = 0;
+    await eventually(
+      () => service.post(unknown, '/sessions/revoke-batch', batch),
+      ({ status }) => status === 200,
+    );
+  });
+});

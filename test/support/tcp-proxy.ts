@@ -161,6 +161,8 @@ class Link {
   private readonly unanswered: boolean[] = [];
   private undelivered: Buffer = Buffer.alloc(0);
   private lastDueMs = 0;
+  /** Replies that are kept back, the oldest first. */
+  private readonly late: Buffer[] = [];
 
   constructor(
     private readonly client: Socket,
@@ -254,13 +256,17 @@ class Link {
   private answer(bytes: Buffer): void {
     const nowMs = performance.now();
     this.lastDueMs = Math.max(this.lastDueMs, nowMs + this.proxy.delayMs);
-    const deliver = (): void => {
-      if (this.silent || this.awaited) return;
-      this.countReplies(bytes);
-      this.client.write(bytes);
-    };
-    if (this.lastDueMs <= nowMs) deliver();
-    else setTimeout(deliver, this.lastDueMs - nowMs).unref();
+    this.late.push(bytes);
+    if (this.lastDueMs <= nowMs && this.late.length === 1) this.deliverNext();
+    else setTimeout(() => this.deliverNext(), this.lastDueMs - nowMs).unref();
+  }
+
+  /** Timers that are due together go off in any order: each delivers what has waited longest. */
+  private deliverNext(): void {
+    const bytes = this.late.shift();
+    if (!bytes || this.silent || this.awaited) return;
+    this.countReplies(bytes);
+    this.client.write(bytes);
   }
 
   private countReplies(bytes: Buffer): void {
