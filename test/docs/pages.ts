@@ -5,12 +5,13 @@ import { resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Block {
+  readonly page: string;
   /** `docs/recipes.md:12` */
   readonly place: string;
   /** The first word after the fence; empty when there is none. */
   readonly language: string;
   readonly text: string;
-  /** Whether a heading or another block stands between this one and the block before it. */
+  /** Whether it comes after another block under the same heading. */
   readonly follows: boolean;
 }
 
@@ -41,19 +42,19 @@ export function page(file: string): Page {
   const links: Link[] = [];
   const prose: string[] = [];
   const headings: string[] = [];
-  let open: { fence: string; language: string; line: number; text: string[] } | null = null;
+  let open: { indent: string; fence: string; language: string; line: number; text: string[] } | null = null;
   let follows = false;
   for (const [at, line] of lines.entries()) {
-    const [, fence, language = ''] = /^ *(`{3,})(\S*)/.exec(line) ?? [];
+    const [, indent = '', fence, language = ''] = /^( *)(`{3,})(\S*)/.exec(line) ?? [];
     if (open && line.trim() === open.fence) {
       const { text, language, line } = open;
-      blocks.push({ place: `${file}:${line}`, language, text: text.join('\n'), follows });
+      blocks.push({ page: file, place: `${file}:${line}`, language, text: text.join('\n'), follows });
       follows = true;
       open = null;
     } else if (open) {
-      open.text.push(line);
+      open.text.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
     } else if (fence) {
-      open = { fence, language, line: at + 1, text: [] };
+      open = { indent, fence, language, line: at + 1, text: [] };
     } else {
       const [, heading] = /^#{1,6} (.*)/.exec(line) ?? [];
       if (heading !== undefined) {

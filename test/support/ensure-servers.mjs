@@ -10,6 +10,8 @@ const NEEDED = {
   promtool: 'prometheus',
   haproxy: 'haproxy',
   nginx: 'nginx-light',
+  jq: 'jq',
+  chromium: 'chromium',
 };
 
 const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;
