@@ -7,6 +7,7 @@ import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { MetricsModule } from './http/metrics/metrics.module.js';
+import { RevocationFeedsModule } from './revocations/revocation-feeds.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { StorageModule } from './storage/storage.module.js';
@@ -23,6 +24,7 @@ import { Tracing } from './tracing.js';
     RevocationsModule,
     TenantsModule,
     KeysModule,
+    RevocationFeedsModule,
     TokensModule,
     SessionsModule,
     AuditModule,

@@ -11,6 +11,7 @@ import { allowOrigins } from './http/cross-origin.js';
 import { answerClientError, answerExpectation } from './http/client-error.js';
 import { Drain } from './http/drain.js';
 import { ErrorFilter } from './http/error.filter.js';
+import { addGeneralHeaders } from './http/general-headers.js';
 import { serveDocumentation } from './http/openapi.js';
 import { RequestEnds } from './http/request-ends.js';
 import { formProblem } from './http/request-form.js';
@@ -147,11 +148,6 @@ function prepareServer(
     if (drain.draining) void reply.header('connection', 'close');
     done(null, payload);
   });
-}
-
-function addGeneralHeaders(request: FastifyRequest, reply: FastifyReply): void {
-  void reply.header('x-request-id', request.id);
-  if (!reply.hasHeader('cache-control')) void reply.header('cache-control', 'no-store');
 }
 
 function parseBody(body: Buffer, done: (error: Error | null, value?: unknown) => void): void {

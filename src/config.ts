@@ -95,6 +95,9 @@ export class Config {
   readonly revocationReplicaMaxAgeMs!: number;
   /** Bounds the replica's memory; beyond it the store is asked. */
   readonly revocationReplicaMaxEntries!: number;
+  /** Streams of revocations that a process has open at once, in all and for one tenant. */
+  readonly revocationStreamsMax!: number;
+  readonly revocationStreamsMaxPerTenant!: number;
   /** Bounds the memory of tokens whose signature is known to be good; 0 computes each one anew. */
   readonly verifiedTokenCacheMb!: number;
   readonly redisCommandTimeoutMs!: number;
@@ -197,6 +200,8 @@ export function parseConfig(env: Environment): Config {
     corsOrigins: read.optional('CORS_ORIGINS', parseOrigins) ?? [],
     revocationReplicaMaxAgeMs: read.integer('REVOCATION_REPLICA_MAX_AGE_MS', 1000, [100, 60_000]),
     revocationReplicaMaxEntries: read.integer('REVOCATION_REPLICA_MAX_ENTRIES', 5_000_000, [1, 50_000_000]),
+    revocationStreamsMax: read.integer('REVOCATION_STREAMS_MAX', 1000, [1, 100_000]),
+    revocationStreamsMaxPerTenant: read.integer('REVOCATION_STREAMS_MAX_PER_TENANT', 200, [1, 100_000]),
     verifiedTokenCacheMb: read.integer('VERIFIED_TOKEN_CACHE_MB', 64, [0, 16_384]),
     redisWaitReplicas: read.integer('REDIS_WAIT_REPLICAS', 0, [0, 10]),
     redisCommandTimeoutMs: read.integer('REDIS_COMMAND_TIMEOUT_MS', 500, [10, 60_000]),

@@ -14,6 +14,7 @@ export const SCOPES = [
   'sessions:refresh',
   'sessions:revoke',
   'sessions:read',
+  'revocations:read',
   'keys:manage',
   'api_keys:manage',
   'audit:read',

@@ -12,6 +12,8 @@ declare module 'fastify' {
     refusedWith?: ErrorCode;
     /** What a validation found, which is an answer also where the status is 401. */
     validated?: ValidationNote;
+    /** When its answer began, if that goes on for as long as the client stays; of performance.now(). */
+    streamsSinceMs?: number;
   }
 }
 
@@ -31,8 +33,10 @@ export interface EndedRequest {
   /** `OTHER` for those that no route of ours has. */
   readonly method: string;
   readonly status: number;
-  /** From the head's arrival to the end of the answer. */
+  /** From the head's arrival to the end of the answer; of a stream, to its beginning. */
   readonly seconds: number;
+  /** How long a stream lasted. */
+  readonly streamedSeconds?: number;
 }
 
 export type RequestListener = (ended: EndedRequest) => void;
@@ -55,13 +59,17 @@ export class RequestEnds {
   }
 
   private end(request: FastifyRequest, reply: FastifyReply, beganAtMs: number): void {
-    const { method } = request;
+    const { method, streamsSinceMs } = request;
+    const nowMs = performance.now();
+    // Who leaves a stream has had its answer.
+    const isAnswered = reply.raw.writableFinished || streamsSinceMs !== undefined;
     const ended: EndedRequest = {
       request,
       route: request.routeOptions.url ?? 'unmatched',
       method: METHODS.has(method) ? method : 'OTHER',
-      status: reply.raw.writableFinished ? reply.raw.statusCode : LEFT_BY_ITS_CLIENT,
-      seconds: (performance.now() - beganAtMs) / 1000,
+      status: isAnswered ? reply.raw.statusCode : LEFT_BY_ITS_CLIENT,
+      seconds: ((streamsSinceMs ?? nowMs) - beganAtMs) / 1000,
+      ...(streamsSinceMs === undefined ? {} : { streamedSeconds: (nowMs - streamsSinceMs) / 1000 }),
     };
     for (const listener of this.listeners) listener(ended);
   }

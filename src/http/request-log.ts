@@ -15,7 +15,14 @@ export function logRequestsTo(log: Log): RequestListener {
   };
 }
 
-function lineOf({ request, route, method, status, seconds }: EndedRequest): Record<string, unknown> {
+function lineOf({
+  request,
+  route,
+  method,
+  status,
+  seconds,
+  streamedSeconds,
+}: EndedRequest): Record<string, unknown> {
   const { principal } = request;
   return {
     event: 'request',
@@ -23,10 +30,15 @@ function lineOf({ request, route, method, status, seconds }: EndedRequest): Reco
     method,
     route,
     status,
-    duration_ms: Math.round(seconds * 100_000) / 100,
+    duration_ms: toMs(seconds),
+    streamed_ms: streamedSeconds === undefined ? undefined : toMs(streamedSeconds),
     tenant_id: principal?.kind === 'tenant' ? principal.tenantId : undefined,
     error: request.refusedWith ?? refusedToken(request.validated?.result),
   };
+}
+
+function toMs(seconds: number): number {
+  return Math.round(seconds * 100_000) / 100;
 }
 
 function refusedToken(result: string | undefined): string | undefined {

@@ -86,6 +86,11 @@ export class KeyRingsService implements OnApplicationBootstrap {
     return present(await this.cache.get(tenantId));
   }
 
+  /** What `get` would answer without asking the store; undefined when it would ask. */
+  peek(tenantId: string): OpenKeyRing | undefined {
+    return this.cache.peek(tenantId);
+  }
+
   /**
    * The ring as the store has it now: for a kid that is not known here, because another instance made it a moment
    * ago. However many ask, the store is asked once in REFETCH_INTERVAL_MS a tenant.

@@ -87,12 +87,20 @@ export class OpenKeyRing {
 
   /** What resource servers may verify with now, and the strong ETag of its bytes. */
   jwks(nowMs: number): { body: string; etag: string } {
-    const published = this.ring.signingKeys.filter((key) =>
-      ['next', 'active', 'retired'].includes(stateOf(key, this.epoch, nowMs)),
-    );
-    const set: JwkSet = { keys: published.map((key) => this.jwk(key)) };
+    const set: JwkSet = { keys: this.published(nowMs).map((key) => this.jwk(key)) };
     const body = JSON.stringify(set);
     return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` };
+  }
+
+  /** The kids of the JWKS: a token under any other is not accepted. */
+  publishedKids(nowMs: number): string[] {
+    return this.published(nowMs).map(({ kid }) => kid);
+  }
+
+  private published(nowMs: number): SigningKey[] {
+    return this.ring.signingKeys.filter((key) =>
+      ['next', 'active', 'retired'].includes(stateOf(key, this.epoch, nowMs)),
+    );
   }
 
   private jwk({ kid, ...key }: SigningKey): JwkSet['keys'][number] {

@@ -41,6 +41,7 @@ export const LOG_FIELDS: ReadonlySet<string> = new Set([
   'session_id',
   'source_address',
   'status',
+  'streamed_ms',
   'tenant_id',
   'token_id',
   'waiting',

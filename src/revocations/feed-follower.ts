@@ -18,11 +18,13 @@ import { SafeError } from '../logging/safe-error.js';
 import { TenantChanges, type TenantChangesListener, type TenantEvent } from '../tenants/tenant-changes.js';
 import {
   ChangeFeed,
+  isRevocation,
   type Change,
   type FeedEntry,
   type FeedPosition,
   type Revocation,
 } from './change-feed.js';
+import { RecentChanges } from './recent-changes.js';
 import { RevocationTable } from './revocation-table.js';
 
 /**
@@ -40,15 +42,24 @@ const RESTORED_AT_ONCE = 100;
 /** Makes a lost revocation stick again, in the store and in the feed. Sessions register it. */
 export type Restorer = (revocation: Revocation) => Promise<void>;
 
+/** Who hears of everything that is read, in its order, once it is in the replica. */
+export interface FeedListener {
+  read(changes: readonly Change[]): void;
+  /** Everything was read anew, and may hold what was never heard of before. */
+  readAnew(): void;
+}
+
 export type ReplicaVerdict = 'revoked' | 'clear' | 'unknown';
 
 @Injectable()
 export class FeedFollower extends TenantChanges implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger('FeedFollower');
   private readonly listeners: TenantChangesListener[] = [];
+  private readonly feedListeners: FeedListener[] = [];
   private readonly forgetting: ForgettingTime;
   private restorer: Restorer = async () => undefined;
   private table = new RevocationTable();
+  private recent = new RecentChanges();
   private position: FeedPosition | null = null;
   /** When the last completed read was issued, on the monotonic clock; -Infinity before the first. */
   private readIssuedAtMs = Number.NEGATIVE_INFINITY;
@@ -94,6 +105,10 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     this.listeners.push(listener);
   }
 
+  listen(listener: FeedListener): void {
+    this.feedListeners.push(listener);
+  }
+
   async announce(...changes: readonly Change[]): Promise<void> {
     await this.feed.announce(changes);
     for (const change of changes) this.apply(change);
@@ -121,6 +136,26 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
   verdict(sessionId: string, tokenId: string): ReplicaVerdict {
     if (this.table.has(sessionId) || this.table.has(tokenId)) return 'revoked';
     return this.loaded && !this.overflowed ? 'clear' : 'unknown';
+  }
+
+  /** Whether every revocation that matters is known here, as of `ageMs` ago. */
+  get holdsEverything(): boolean {
+    return this.loaded && !this.overflowed;
+  }
+
+  /** The name of the position up to which everything was read and heard of; '' before the first read. */
+  get positionId(): string {
+    return this.position?.id ?? '';
+  }
+
+  /** A tenant's revocations, some at a time; those that are read meanwhile may be among them or not. */
+  revocationsOf(tenantId: string): Generator<Revocation[]> {
+    return this.table.of(tenantId);
+  }
+
+  /** @returns the tenant's changes after that position; null when it is too far back, or of another feed */
+  changesSince(positionId: string, tenantId: string): Change[] | null {
+    return this.recent.since(positionId, tenantId);
   }
 
   private async follow(): Promise<void> {
@@ -166,15 +201,21 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     }
     for (const entry of read.entries) this.take(entry);
     this.position = read.position;
+    if (read.entries.length === 0) return;
+    this.recent.add(read.entries);
+    const changes = read.entries.flatMap(({ change }) => change ?? []);
+    for (const listener of this.feedListeners) listener.read(changes);
   }
 
   /** Reads everything into a new table, then compares: what only the old one holds is announced again. */
   private async readWhole(): Promise<void> {
     const before = this.table;
     const fresh = new RevocationTable();
+    const recent = new RecentChanges();
     const nowMs = this.forgetting.nowMs();
     let fits = true;
     const position = await this.feed.readWhole((entries) => {
+      recent.add(entries);
       for (const { change } of entries) {
         if (!change) this.metrics.countMalformed();
         else if (isRevocation(change) && change.expiresAtMs > nowMs) {
@@ -192,6 +233,9 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     this.overflowed = !fits;
     for (const listener of this.listeners) listener.missedChanges();
     this.position = position;
+    recent.standAt(position.id);
+    this.recent = recent;
+    for (const listener of this.feedListeners) listener.readAnew();
     this.toRestore = missing;
     if (missing.length > 0) this.logger.warn({ event: 'revocations_missing', count: missing.length });
   }
@@ -233,10 +277,6 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     table.add(revocation);
     return true;
   }
-}
-
-function isRevocation(change: Change): change is Revocation {
-  return change.kind === 'session_revoked' || change.kind === 'token_revoked';
 }
 
 function delay(ms: number): Promise<void> {

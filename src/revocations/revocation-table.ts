@@ -17,6 +17,9 @@ const FIRST_CAPACITY = 8;
 const MAX_LOAD = 0.75;
 const SESSION = 0;
 const TOKEN = 1;
+/** What one tenant's part is looked for in a row: about a tenth of a millisecond, and half a one where all are its. */
+const PLACES_IN_A_ROW = 16_384;
+const ENTRIES_IN_A_ROW = 500;
 
 class Shard {
   words = new Uint32Array(FIRST_CAPACITY * WORDS);
@@ -91,6 +94,27 @@ export class RevocationTable {
         if (words[at + EXPIRY] !== 0) yield this.entryAt(words, at);
       }
     }
+  }
+
+  /**
+   * A tenant's revocations, some at a time, so that others can have their turn between: whatever was there when it
+   * began. What is added meanwhile may be among them or not.
+   */
+  *of(tenantId: string): Generator<Revocation[]> {
+    const tenant = this.tenantNumbers.get(tenantId);
+    if (tenant === undefined) return;
+    let found: Revocation[] = [];
+    let places = 0;
+    // When a shard is rebuilt meanwhile, these are still its words of before.
+    for (const { words } of this.shards) {
+      for (let at = 0; at < words.length; at += WORDS) {
+        if (words[at + TENANT] === tenant && words[at + EXPIRY] !== 0) found.push(this.entryAt(words, at));
+        if (++places < PLACES_IN_A_ROW && found.length < ENTRIES_IN_A_ROW) continue;
+        yield found;
+        [found, places] = [[], 0];
+      }
+    }
+    yield found;
   }
 
   private entryAt(words: Uint32Array, at: number): Revocation {

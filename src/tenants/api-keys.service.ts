@@ -68,6 +68,11 @@ export class ApiKeysService {
     return kept && matches(kept, presented, this.clock.nowMs()) ? kept : undefined;
   }
 
+  /** The key as it is kept now, for a caller that was recognised by it before. @returns null when it was revoked */
+  find(tenantId: string, keyId: string): Promise<ApiKey | null> {
+    return this.cache.get(`${tenantId}/${keyId}`);
+  }
+
   /**
    * @returns the key and, this once, its text
    * @throws AppError tenant_not_found; insufficient_scope when the caller would grant what it does not have

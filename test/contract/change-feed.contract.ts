@@ -96,6 +96,22 @@ export function changeFeedContract(open: () => Promise<OpenFeed>): void {
       expect((await next(read.position)).changes).toEqual([change]);
     });
 
+    test('names every position, for each reader alike, and the last one like its last entry', async () => {
+      const empty = await whole();
+      expect(empty.position.id).toMatch(/^[\w-]{22}$/);
+      await feed.announce([revoked(), revoked()]);
+      const first = await next(empty.position);
+      await feed.announce([revoked()]);
+      const second = await next(first.position);
+      const read: FeedEntry[] = [];
+      const position = await feed.readWhole((entries) => read.push(...entries));
+      const ids = [...first.entries, ...second.entries].map(({ positionId }) => positionId);
+      expect(new Set([empty.position.id, ...ids]).size).toBe(4);
+      expect(read.map(({ positionId }) => positionId)).toEqual(ids);
+      expect([first.position.id, second.position.id, position.id]).toEqual([ids[1], ids[2], ids[2]]);
+      expect((await next(position, 20)).position.id).toBe(position.id);
+    });
+
     test('gives two readers the same changes', async () => {
       const { position } = await whole();
       const changes = [revoked(), revoked()];

@@ -61,6 +61,7 @@ describe.each(STORES)('tenants over HTTP on $name', ({ prepare }) => {
           'sessions:refresh',
           'sessions:revoke',
           'sessions:read',
+          'revocations:read',
           'keys:manage',
           'api_keys:manage',
           'audit:read',

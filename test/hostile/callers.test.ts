@@ -83,6 +83,7 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   },
   'GET /tenants/:id/api-keys': { done: 200, foreign: OTHER_TENANT },
   'DELETE /tenants/:id/api-keys/:key_id': { done: 204, foreign: OTHER_TENANT },
+  'GET /tenants/:id/revocations': { done: 200, foreign: OTHER_TENANT },
   'GET /tenants/:id/keys': { done: 200, foreign: OTHER_TENANT },
   'POST /tenants/:id/keys/rotate': { done: 200, foreign: OTHER_TENANT },
   'DELETE /tenants/:id/keys/:kid': { done: 204, foreign: OTHER_TENANT },

@@ -84,4 +84,31 @@ describe('the revocation table', () => {
     for (let visit = 0; visit < ALL_SHARDS / 2; visit++) table.forgetExpired(NOW_MS + 1000, 2);
     expect(table.size).toBe(0);
   });
+
+  test('gives a tenant what is its own, some at a time', () => {
+    const table = new RevocationTable();
+    const told = Array.from({ length: 20_000 }, (_, at) => revocation(at));
+    for (const one of told) table.add(one);
+    const parts = [...table.of('tenant-3')];
+    expect(sorted(parts.flat())).toEqual(sorted(told.filter(({ tenantId }) => tenantId === 'tenant-3')));
+    expect(parts.length).toBeGreaterThan(3);
+    expect(Math.max(...parts.map(({ length }) => length))).toBeLessThanOrEqual(500);
+    expect([...table.of('tenant-8')].flat()).toEqual([]);
+  });
+
+  test('gives a tenant all that it had at the beginning, whatever is added and forgotten meanwhile', () => {
+    const table = new RevocationTable();
+    const own = Array.from({ length: 5000 }, (_, at) =>
+      revocation(at, { tenantId: 'own', expiresAtMs: NOW_MS + 900_000 }),
+    );
+    for (const one of own) table.add(one);
+    for (let at = 0; at < 5000; at++) table.add(revocation(at, { tenantId: 'own', expiresAtMs: NOW_MS }));
+    const found = new Set<string>();
+    for (const part of table.of('own')) {
+      for (const { id } of part) found.add(id);
+      for (let at = 0; at < 3000; at++) table.add(revocation(at, { tenantId: 'other' }));
+      table.forgetExpired(NOW_MS + 1000, ALL_SHARDS);
+    }
+    expect(own.filter(({ id }) => !found.has(id))).toEqual([]);
+  });
 });

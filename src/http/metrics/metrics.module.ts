@@ -10,6 +10,7 @@ import { REDIS_METRIC_PROVIDERS, RedisMetrics } from './redis.metrics.js';
 import { REPLICA_METRIC_PROVIDERS, ReplicaMetrics } from './replica.metrics.js';
 import { SERVICE_METRIC_PROVIDERS, ServiceMetrics } from './service.metrics.js';
 import { SESSION_METRIC_PROVIDERS, SessionMetrics } from './session.metrics.js';
+import { STREAM_METRIC_PROVIDERS, StreamMetrics } from './stream.metrics.js';
 import { TenantSeries } from './tenant-series.js';
 
 /** What Prometheus may know. The only place that knows of prom-client. */
@@ -33,6 +34,8 @@ import { TenantSeries } from './tenant-series.js';
     KeyMetrics,
     ...SERVICE_METRIC_PROVIDERS,
     ServiceMetrics,
+    ...STREAM_METRIC_PROVIDERS,
+    StreamMetrics,
     ...REDIS_METRIC_PROVIDERS,
     RedisMetrics,
     { provide: StoreOperations, useExisting: RedisMetrics },
@@ -46,6 +49,7 @@ import { TenantSeries } from './tenant-series.js';
     AuditMetrics,
     KeyMetrics,
     ServiceMetrics,
+    StreamMetrics,
     StoreOperations,
   ],
 })

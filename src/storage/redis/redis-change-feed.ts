@@ -5,7 +5,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../clock.js';
-import type { Change, ChangeFeed, FeedEntry, FeedPosition, FeedRead } from '../../revocations/change-feed.js';
+import {
+  positionId,
+  type Change,
+  type ChangeFeed,
+  type FeedEntry,
+  type FeedPosition,
+  type FeedRead,
+} from '../../revocations/change-feed.js';
 import { parseChange } from '../../revocations/change-codec.js';
 import type { Durability } from './durability.js';
 import type { RedisConnection } from './redis-connection.js';
@@ -16,7 +23,7 @@ const PAGE = 1000;
 const EVENT_LIFE_MS = 600_000;
 
 /** The feed that was read from (null where nothing was ever announced), and how far. */
-interface Position {
+interface Position extends FeedPosition {
   readonly identity: string | null;
   /** The number and the stream id of the last change of ours. */
   readonly sequence: number;
@@ -79,7 +86,7 @@ export class RedisChangeFeed implements ChangeFeed {
       const page = await this.tail.run('read-feed', (client) =>
         client.xrange(FEED_STREAM, from, '+', 'COUNT', PAGE),
       );
-      take(page.map((entry) => this.toEntry(entry)));
+      take(page.map((entry) => this.toEntry(entry, nameOf(position.identity, numberOf(entry), entry[0]))));
       // What was announced since the state was read has the numbers after it.
       for (const entry of page) {
         if (numberOf(entry) === position.sequence + 1) position = after(position, entry);
@@ -113,15 +120,17 @@ export class RedisChangeFeed implements ChangeFeed {
       return { broken: 'went_backwards' };
     }
     if (state.sequence > position.sequence && entries.length === 0) return { broken: 'gap' };
-    let next = { ...position, identity: state.identity ?? position.identity };
+    let next = at({ ...position, identity: state.identity ?? position.identity });
+    const read: FeedEntry[] = [];
     for (const entry of entries) {
       const number = numberOf(entry);
       if (number !== null && (number !== next.sequence + 1 || entry[1][5] !== next.lastId)) {
         return { broken: 'gap' };
       }
       next = { ...(number === null ? next : after(next, entry)), readTo: entry[0] };
+      read.push(this.toEntry(entry, number === null ? null : next.id));
     }
-    return { entries: entries.map((entry) => this.toEntry(entry)), position: next satisfies Position };
+    return { entries: read, position: next satisfies Position };
   }
 
   private hasLost(): boolean {
@@ -143,13 +152,14 @@ export class RedisChangeFeed implements ChangeFeed {
     return toPosition(state);
   }
 
-  private toEntry([id, fields]: StreamEntry): FeedEntry {
+  private toEntry([id, fields]: StreamEntry, positionId: string | null): FeedEntry {
     const announcedAtMs = Number(id.slice(0, id.indexOf('-')));
     const document = fields[2] === 'c' ? fields[3] : undefined;
     this.unseen.delete(document ?? '');
     return {
       change: parseChange(document),
       delayMs: this.redis.serverTimeMs() - announcedAtMs,
+      positionId,
     };
   }
 }
@@ -162,10 +172,20 @@ function numberOf([, fields]: StreamEntry): number | null {
 
 /** @returns the position with this entry as the last change of ours */
 function after(position: Position, [id]: StreamEntry): Position {
-  return { ...position, sequence: position.sequence + 1, lastId: id };
+  return at({ ...position, sequence: position.sequence + 1, lastId: id });
+}
+
+/** @returns the position under the name that it has now */
+function at(position: Omit<Position, 'id'>): Position {
+  return { ...position, id: nameOf(position.identity, position.sequence, position.lastId) ?? '' };
+}
+
+/** The feed's identity is random and told to nobody. @returns null where there is no number */
+function nameOf(identity: string | null, sequence: number | null, lastId: string): string | null {
+  return sequence === null ? null : positionId(identity ?? '', sequence, lastId);
 }
 
 function toPosition([identity, sequence, id]: readonly (string | null)[]): Position {
   const lastId = id ?? '0-0';
-  return { identity: identity ?? null, sequence: Number(sequence ?? 0), lastId, readTo: lastId };
+  return at({ identity: identity ?? null, sequence: Number(sequence ?? 0), lastId, readTo: lastId });
 }

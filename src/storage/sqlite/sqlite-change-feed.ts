@@ -1,8 +1,16 @@
 /** The change feed as a table, with an emitter for the one process that there is. */
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Clock } from '../../clock.js';
 import { parseChange } from '../../revocations/change-codec.js';
-import type { Change, ChangeFeed, FeedEntry, FeedPosition, FeedRead } from '../../revocations/change-feed.js';
+import {
+  positionId,
+  type Change,
+  type ChangeFeed,
+  type FeedEntry,
+  type FeedPosition,
+  type FeedRead,
+} from '../../revocations/change-feed.js';
 import type { Row, SqliteDatabase } from './sqlite-database.js';
 
 const PAGE = 1000;
@@ -10,12 +18,14 @@ const COLLECT_BATCH = 500;
 /** Changes that are no revocation matter only to this process, which hears of them at once. */
 const EVENT_LIFE_MS = 60_000;
 
-interface Position {
+interface Position extends FeedPosition {
   readonly sequence: number;
 }
 
 export class SqliteChangeFeed implements ChangeFeed {
   private readonly news = new EventEmitter();
+  /** Names of positions mean something to this process alone: it is the feed's only reader. */
+  private readonly secret = randomUUID();
 
   constructor(
     private readonly db: SqliteDatabase,
@@ -43,7 +53,7 @@ export class SqliteChangeFeed implements ChangeFeed {
       const page = await this.page(sequence);
       take(page.map((row) => this.toEntry(row)));
       sequence = Number(page.at(-1)?.['sequence'] ?? sequence);
-      if (page.length < PAGE) return { sequence } satisfies Position;
+      if (page.length < PAGE) return this.at(sequence);
     }
   }
 
@@ -57,7 +67,7 @@ export class SqliteChangeFeed implements ChangeFeed {
     }
     return {
       entries: page.map((row) => this.toEntry(row)),
-      position: { sequence: Number(page.at(-1)?.['sequence'] ?? sequence) } satisfies Position,
+      position: this.at(Number(page.at(-1)?.['sequence'] ?? sequence)),
     };
   }
 
@@ -94,6 +104,11 @@ export class SqliteChangeFeed implements ChangeFeed {
     return {
       change: parseChange(String(row['document'])),
       delayMs: Math.max(0, this.clock.nowMs() - Number(row['announced_at_ms'])),
+      positionId: this.at(Number(row['sequence'])).id,
     };
+  }
+
+  private at(sequence: number): Position {
+    return { sequence, id: positionId(this.secret, sequence) };
   }
 }
