@@ -18,7 +18,13 @@ const TIME_RULE = 'must be an RFC 3339 time such as 2026-11-23T09:00:00Z, or Uni
 function toMs({ value }: { value: unknown }): number {
   if (typeof value !== 'string') return Number.NaN;
   if (/^\d{1,11}$/.test(value)) return Number(value) * 1000;
-  return RFC_3339.test(value) ? Date.parse(value) : Number.NaN;
+  return RFC_3339.test(value) && isDay(value.slice(0, 10)) ? Date.parse(value) : Number.NaN;
+}
+
+/** For Date the 30th of February is the 2nd of March. */
+function isDay(day: string): boolean {
+  const ms = Date.parse(`${day}T00:00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(day);
 }
 
 export class ListAuditQueryDto {

@@ -1,4 +1,7 @@
-/** What HTTP requires of a request and Node lets pass: one Host, a version that has headers, a query that can be read. */
+/**
+ * What a request needs so that it can be read in one way only, and Node lets pass: one Host, a version that has headers,
+ * a query that is text, a body that is what it is said to be.
+ */
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.js';
 
@@ -12,7 +15,15 @@ export function formProblem(request: IncomingMessage): AppError | null {
   if (!hasReadableQuery(request.url ?? '')) {
     return new AppError('invalid_request', { description: 'The query is not percent-encoded UTF-8.' });
   }
-  return null;
+  return isPlain(request.headers) ? null : new AppError('unsupported_media_type');
+}
+
+/** Bodies are read as UTF-8, as they come: who passed this one on may have read it in another way. */
+function isPlain(headers: IncomingMessage['headers']): boolean {
+  const { 'content-encoding': coding = 'identity', 'content-type': type } = headers;
+  if (coding.toLowerCase() !== 'identity') return false;
+  const charset = type === undefined ? undefined : /;\s*charset\s*=([^;]*)/i.exec(type)?.[1];
+  return charset === undefined || /^\s*"?utf-8"?\s*$/i.test(charset);
 }
 
 /** Names and values take turns. */

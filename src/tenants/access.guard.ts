@@ -11,6 +11,7 @@ import { AppError } from '../errors.js';
 import { ACCESS_POLICY, type AccessPolicy, type ProtectedRoute } from '../http/access.js';
 import { ErrorFilter } from '../http/error.filter.js';
 import { requireOwnTenant, type Principal, type TenantPrincipal } from '../http/principal.js';
+import { refuseUnreadInput } from '../http/unread-input.js';
 import { parseApiKey, type ApiKey, type PresentedApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { FailedAuthentications } from './failed-authentications.js';
@@ -53,6 +54,7 @@ export class AccessGuard implements CanActivate {
     const principal = await this.admit(request, http.getResponse<FastifyReply>(), policy);
     authorise(policy, principal);
     if (principal.kind === 'tenant') await this.requireActive(principal, policy, request);
+    refuseUnreadInput(context, request);
     return true;
   }
 

@@ -73,6 +73,7 @@ describe.each(STORES)('the audit on $name', ({ prepare }) => {
 
   test.each([
     ['?from=yesterday', 'from must be'],
+    ['?from=2026-02-30T00:00:00Z', 'from must be'],
     ['?to=2026-13-01T00:00:00Z', 'to must be'],
     ['?action=tea', 'action'],
     ['?limit=501', 'limit'],

@@ -421,7 +421,17 @@ describe.each(STORES)('requests that are not as they should be on $name', ({ pre
       expect(JSON.parse(answer.body)).toMatchObject({ error: 'unsupported_media_type' });
     });
 
-    test.each(['application/json; charset=utf-8', 'application/json;charset=UTF-8', 'Application/JSON'])(
+    test.each<Record<string, string>>([
+      { 'content-type': 'application/json; charset=utf-16' },
+      { 'content-type': 'application/json;charset="iso-8859-1"' },
+      { 'content-type': 'application/json; a=b; charset = utf-7' },
+      { 'content-encoding': 'gzip' },
+      { 'content-encoding': 'identity, br' },
+    ])('%p is not what the body is read as, and refused', async (headers) => {
+      expectRefused(await create(JSON.stringify(good()), headers), 415, 'unsupported_media_type');
+    });
+
+    test.each(['application/json; charset=utf-8', 'application/json;charset="UTF-8"', 'Application/JSON'])(
       '%s is taken',
       async (type) => {
         expect((await create(JSON.stringify(good()), { 'content-type': type })).status).toBe(201);
@@ -636,6 +646,55 @@ describe.each(STORES)('requests that are not as they should be on $name', ({ pre
         expectInvalid(answer, query);
       }
       expect((await service().call('GET', path, { apiKey: acme.apiKey })).status).toBe(200);
+    });
+  });
+
+  describe('what a route does not read', () => {
+    /** Every route that is not public, with a caller who may use it. */
+    const protectedRoutes = ({ session }: Target) =>
+      routesOf(service().app).flatMap(({ name, policy }) => {
+        if (!policy || policy.who === 'anyone') return [];
+        const [method = '', pattern = ''] = name.split(' ');
+        const own = pattern.replace(':id', acme.tenantId).replace(':session_id', session.session_id);
+        const path = own.replace(/:\w+/, 'x');
+        const apiKey = policy.who === 'tenant' ? acme.apiKey : ADMIN_API_KEY;
+        return [{ name, method, path, apiKey }];
+      });
+
+    test('in the query is refused', async () => {
+      const own: Target = { acme, session: await service().createSession(acme) };
+      for (const { name, method, path, apiKey } of protectedRoutes(own)) {
+        const good = BODY_ROUTES.find((route) => route.name === name)?.body ?? null;
+        for (const query of ['unread=1', 'revocation%5fcheck=store', 'api_key=x', '__proto__=1']) {
+          const body = good?.(own);
+          expectInvalid(
+            await service().call(method, `${path}?${query}`, { apiKey, body }),
+            `${name}?${query}`,
+          );
+        }
+      }
+      expect((await service().validate(acme, own.session.access_token)).status).toBe(200);
+    });
+
+    test('in the body is refused, also where there is no body', async () => {
+      const bodiless = protectedRoutes(target).filter(
+        ({ name, method }) =>
+          method !== 'GET' && !BODY_ROUTES.some((route) => route.name === name && route.body),
+      );
+      expect(bodiless.map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['DELETE /sessions/:session_id', 'POST /master-keys/reseal']),
+      );
+      for (const { name, method, path, apiKey } of bodiless) {
+        for (const body of [{ reason: 'security_incident' }, { comment: 'a\nb' }, { toString: 1 }]) {
+          expectInvalid(await service().call(method, path, { apiKey, body }), name);
+        }
+      }
+    });
+
+    test('is nothing in an empty query or an empty object', async () => {
+      const { session_id: id } = await service().createSession(acme, { user_id: 'ending' });
+      const answer = await service().call('DELETE', `/sessions/${id}?`, { apiKey: acme.apiKey, body: {} });
+      expect(answer.status).toBe(204);
     });
   });
 
