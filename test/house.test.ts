@@ -73,6 +73,20 @@ const importersOf = (name: string) =>
   sourcesThat(({ imports }) => imports.some((found) => found === name || found.startsWith(`${name}/`)));
 const within = (folder: string) => (file: string) => file.startsWith(`src/${folder}/`);
 
+/** These files and all that they import, and so on. */
+function reachedFrom(...starts: readonly string[]): string[] {
+  const reached = new Set<string>();
+  const follow = (file: string): void => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    const source = SOURCES.find((candidate) => candidate.file === file);
+    expect({ file, exists: source !== undefined }).toEqual({ file, exists: true });
+    source?.imports.filter((found) => found.startsWith('src/')).forEach(follow);
+  };
+  starts.forEach(follow);
+  return [...reached].toSorted();
+}
+
 /** `src/http/access.ts` -> `http`, `src/clock.ts` -> `clock` */
 function partOf(file: string): string {
   const [, part = '', rest] = file.split('/');
@@ -122,16 +136,7 @@ describe('dependencies', () => {
   ];
   const LAYERS = ['http', 'tenants', 'keys', 'tokens', 'revocations', 'sessions', 'audit'];
   /** Only these put the house together. */
-  const ROOT_FILES = new Set([
-    'workers',
-    'app.module',
-    'app.setup',
-    'main',
-    'first-boot',
-    'openapi',
-    'reseal',
-    'audit-verify',
-  ]);
+  const ROOT_FILES = new Set(['workers', 'app.module', 'app.setup', 'main', 'first-boot', 'openapi']);
   const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     clock: [],
     errors: [],
@@ -162,6 +167,8 @@ describe('dependencies', () => {
     ...Object.fromEntries(LAYERS.map((layer, at) => [layer, [...FOUNDATION, ...LAYERS.slice(0, at)]])),
     health: [...FOUNDATION, 'http', 'keys', 'revocations'],
     traces: [...FOUNDATION, 'trace-settings', 'http'],
+    'development-secrets': ['config', 'store-url'],
+    cli: ['clock', 'config', 'development-secrets', 'http', 'revocation-reason', 'store-url', 'tokens'],
   };
 
   test('run one way: foundation, http, tenants, keys, tokens, revocations, sessions, audit', () => {
@@ -239,8 +246,22 @@ describe('dependencies', () => {
     expect(upward).toEqual([]);
   });
 
+  test('of the command line are pure files, so that it starts at once and speaks to the service over HTTP alone', () => {
+    const reached = reachedFrom('src/cli.ts');
+    expect(reached.filter((file) => !/^src\/(cli\/|[a-z-]+\.ts$)/.test(file))).toEqual([
+      'src/http/strict-json.ts',
+      'src/tokens/claims.ts',
+      'src/tokens/compact-jwt.ts',
+    ]);
+    const packages = SOURCES.filter(({ file }) => reached.includes(file))
+      .flatMap(({ imports }) => imports)
+      .filter((name) => !name.startsWith('src/') && !name.startsWith('node:'));
+    expect([...new Set(packages)]).toEqual(['commander']);
+  });
+
   test.each([
     ['ioredis', 'storage/redis'],
+    ['commander', '(cli.ts|cli)'],
     ['jsonwebtoken', 'tokens'],
     ['node:sqlite', 'storage/sqlite'],
     ['@opentelemetry', 'traces'],
@@ -262,20 +283,9 @@ describe('dependencies', () => {
     expect(sourcesThat(({ imports }) => imports.includes('?'))).toEqual([]);
   });
 
-  test('leave no file dead: each is reached from main, openapi, reseal or audit-verify', () => {
-    const reached = new Set<string>();
-    const follow = (file: string): void => {
-      if (reached.has(file)) return;
-      reached.add(file);
-      const source = SOURCES.find((candidate) => candidate.file === file);
-      expect({ file, exists: source !== undefined }).toEqual({ file, exists: true });
-      source?.imports.filter((found) => found.startsWith('src/')).forEach(follow);
-    };
-    follow('src/main.ts');
-    follow('src/openapi.ts');
-    follow('src/reseal.ts');
-    follow('src/audit-verify.ts');
-    expect(SOURCES.map(({ file }) => file).filter((file) => !reached.has(file))).toEqual([]);
+  test('leave no file dead: each is reached from main, openapi or cli', () => {
+    const reached = reachedFrom('src/main.ts', 'src/openapi.ts', 'src/cli.ts');
+    expect(SOURCES.map(({ file }) => file).filter((file) => !reached.includes(file))).toEqual([]);
   });
 });
 

@@ -68,6 +68,15 @@ export function isRefreshClaims(payload: Readonly<Record<string, unknown>>): boo
   return obeys(payload, REFRESH_RULES);
 }
 
+/** The names of the claims that are missing or not of their shape. */
+export function brokenClaims(
+  payload: Readonly<Record<string, unknown>>,
+  type: 'access' | 'refresh',
+): string[] {
+  const rules: Record<string, Rule> = type === 'access' ? ACCESS_RULES : REFRESH_RULES;
+  return Object.keys(rules).filter((name) => !Object.hasOwn(payload, name) || !rules[name]?.(payload[name]));
+}
+
 function obeys(payload: Readonly<Record<string, unknown>>, rules: Record<string, Rule>): boolean {
   for (const name in rules) {
     if (!Object.hasOwn(payload, name) || !rules[name]?.(payload[name])) return false;

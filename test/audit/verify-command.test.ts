@@ -45,7 +45,7 @@ describe('the audit:verify command', () => {
   });
 
   function run(args: readonly string[], more: Record<string, string> = {}) {
-    const child = spawn(process.execPath, [join(build, 'dist/audit-verify.js'), ...args], {
+    const child = spawn(process.execPath, [join(build, 'dist/cli.js'), 'audit', 'verify', ...args], {
       cwd: build,
       env: {
         ...(testEnvironment() as Record<string, string>),
@@ -118,10 +118,10 @@ describe('the audit:verify command', () => {
   });
 
   test.each([
-    [['--other'], {}, 'Usage: npm run audit:verify'],
+    [['--other'], {}, "unknown option '--other'"],
     [['--expect', 'nothing'], {}, '--expect takes <seq>:<hash>'],
     [['absent'], {}, 'answers 404'],
-    [[], { ADMIN_API_KEY: `${ADMIN_API_KEY}x` }, 'does not know this platform key'],
+    [[], { ADMIN_API_KEY: `${ADMIN_API_KEY}x` }, 'does not know the API key from ADMIN_API_KEY'],
     [[], { PUBLIC_URL: 'http://127.0.0.1:1' }, 'does not answer'],
   ])('says in a sentence why it cannot tell: %j %j', async (args, env, words) => {
     const { code, stdout, stderr } = await run(args, env);

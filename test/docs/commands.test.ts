@@ -24,6 +24,13 @@ interface Setting {
 const PAGES: Readonly<Record<string, Setting>> = {
   'README.md': {},
   'docs/recipes.md': {},
+  'docs/cli.md': {
+    given: `
+      npx() { shift; node dist/cli.js "$@"; }
+      curl -s http://localhost:3000/sessions -H "X-API-Key: $(cat data/demo-api-key)" \\
+        -H 'Content-Type: application/json' -d '{"tenant_id":"demo","user_id":"alice","scope":"read"}' \\
+        | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/' >token.txt`,
+  },
   'docs/audit.md': {
     env: { AUDIT_CHECKPOINT_ENTRIES: '1' },
     given: `
@@ -43,6 +50,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'CONTRIBUTING.md npm ci': 'each line is a step of .ci/run, takes minutes, or does not end',
   'docs/audit.md $ npm run audit:verify': 'test/audit/verify-command.test.ts has chains of its own to verify',
   'docs/audit.md $ npm run audit:verify -- acme': 'as above; one byte is changed there',
+  'docs/cli.md npm ci && npm run build        # once, in a checkout':
+    'installs; what npx finds is asked in test/cli/commands.test.ts',
+  'docs/cli.md docker run --rm -e ADMIN_API_KEY -e SESSION_SERVICE_URL multi-tenant-session-service dist/cli.js tenants list':
+    'needs a container engine and a cluster',
   'docs/load-test.md npm run load-test          # all of it, then writes the figures and pictures of this page; about 45 minutes':
     'measures',
   'docs/performance.md npm run build': 'measures; the second line does not end by itself',
