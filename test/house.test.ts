@@ -406,6 +406,61 @@ describe('Lua scripts', () => {
   );
 });
 
+describe('the SDK', () => {
+  const PARTS = files('sdk/src/*.ts').map(parse);
+  const partsThat = (matches: (source: Source) => boolean) => PARTS.filter(matches).map(({ file }) => file);
+
+  test('is found', () => {
+    expect(PARTS.length).toBeGreaterThan(20);
+    expect(files('sdk/src/**/*.ts')).toEqual(PARTS.map(({ file }) => file));
+  });
+
+  test('depends on jose alone, and takes nothing from the service', () => {
+    const imported = new Set(
+      PARTS.flatMap(({ imports }) => imports).filter((name) => !name.startsWith('sdk/src/')),
+    );
+    const packages = [...imported].filter((name) => !name.startsWith('node:'));
+    // Of Fastify types alone: esbuild and tsc leave nothing of them.
+    expect(packages.toSorted()).toEqual(['fastify', 'jose']);
+    expect(read('sdk/src/fastify.ts')).toMatch(/^import type \{[^}]+\} from 'fastify';$/m);
+  });
+
+  test('has nothing of Node in what web pages load', () => {
+    const reached = new Set<string>();
+    const follow = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      PARTS.find((part) => part.file === file)?.imports.forEach(follow);
+    };
+    follow('sdk/src/browser.ts');
+    expect([...reached].filter((name) => !name.startsWith('sdk/src/'))).toEqual([]);
+    const own = PARTS.filter(
+      ({ file }) => reached.has(file) && /\bBuffer\b|\bNodeJS\b|\bprocess\b/.test(file),
+    );
+    expect(own).toEqual([]);
+  });
+
+  test('keeps to the habits of the house', () => {
+    const leftovers = /\b(TODO|FIXME|XXX|HACK)\b|@ts-(ignore|nocheck|expect-error)|(eslint|oxlint)-disable/;
+    expect(partsThat(({ text }) => leftovers.test(text))).toEqual([]);
+    expect(partsThat(({ text }) => text.trimEnd().split('\n').length > 300)).toEqual([]);
+    expect(partsThat(({ text }) => !text.startsWith('/**'))).toEqual([]);
+    expect(partsThat(({ code }) => /\bconsole \.|: any\b|\bas any\b|\bprocess \. env\b/.test(code))).toEqual(
+      [],
+    );
+  });
+
+  test('speaks the words of the error table', () => {
+    const known = [...read('sdk/src/errors.ts').matchAll(/^ {2}\| '([a-z_]+)'/gm)].map(
+      ([, code = '']) => code,
+    );
+    const local = ['missing_token', 'unreachable', 'timed_out', 'unexpected_answer', 'undecidable', 'closed'];
+    // Making tenants is no application's business.
+    const wanted = Object.keys(ERRORS).filter((code) => code !== 'tenant_exists');
+    expect(known.toSorted()).toEqual([...wanted, ...local].toSorted());
+  });
+});
+
 describe('the documents', () => {
   test('promise nothing in the name of a test that does not exist', () => {
     const named = [...read('docs/security.md').matchAll(/`(test\/[^`]+\.ts)`/g)].map(([, file = '']) => file);

@@ -1,0 +1,273 @@
+/** Verifies access tokens in this process: no call for a request, and revocations known all the same. */
+import { compactVerify } from 'jose';
+import { firstWrongClaim, type AccessClaims } from './claims.js';
+import { SessionClient, tenantOf } from './client.js';
+import { MAX_TOKEN_LENGTH, parseAccessJwt } from './compact-jwt.js';
+import { isRefusal, refusal, SessionServiceError, undecidable } from './errors.js';
+import { KeySet, type VerificationKey } from './key-set.js';
+import { RevocationFeed } from './revocation-feed.js';
+import { sessionOf, type Session } from './session.js';
+import { Transport } from './transport.js';
+import { VerifiedTokens } from './verified-tokens.js';
+import type { VerifierOptions, VerifierState, WhenStale } from './verifier-options.js';
+
+/** How far ahead of ours the clock of the instance that issued a token may be. */
+const CLOCK_SKEW_SECONDS = 5;
+/** How long a key that was just made may stay unknown to the feed. */
+const NEW_KEY_WAIT_MS = 1500;
+
+export class SessionVerifier {
+  readonly tenantId: string;
+  private readonly issuer: string;
+  private readonly audience: string;
+  private readonly keySet: KeySet;
+  private readonly verified: VerifiedTokens;
+  private readonly client: SessionClient | null;
+  private readonly asked = new Map<string, Promise<Session>>();
+  private readonly maxStalenessMs: number;
+  private readonly whenStale: WhenStale;
+  private readonly nowMs: () => number;
+  private feed: RevocationFeed | null = null;
+  private watch: NodeJS.Timeout | undefined;
+  private state: VerifierState = 'starting';
+  private lastError: unknown;
+
+  constructor(private readonly options: VerifierOptions) {
+    const { apiKey, revocations = 'follow', maxStalenessMs = 2000, whenStale = 'ask' } = options;
+    if (options.tenantId === undefined && apiKey === undefined)
+      throw new TypeError('Give tenantId or apiKey.');
+    if (revocations === 'follow' && apiKey === undefined) {
+      throw new TypeError("Revocations are followed with an apiKey; without one, say revocations: 'none'.");
+    }
+    this.tenantId = options.tenantId ?? tenantOf(apiKey ?? '');
+    const { url } = new Transport(options);
+    this.issuer = options.issuer ?? `${url}/tenants/${this.tenantId}`;
+    this.audience = options.audience ?? this.tenantId;
+    this.maxStalenessMs = maxStalenessMs;
+    this.whenStale = whenStale;
+    this.nowMs = options.nowMs ?? Date.now;
+    this.client =
+      apiKey !== undefined && revocations === 'follow'
+        ? new SessionClient({ ...options, apiKey, tenantId: this.tenantId, retries: options.retries ?? 1 })
+        : null;
+    const anonymous = new Transport({ ...options, apiKey: undefined });
+    this.keySet = new KeySet(anonymous, `${this.path}/jwks`, options.jwksCooldownMs ?? 1000);
+    this.verified = new VerifiedTokens((options.tokenCacheMb ?? 16) * 1_000_000);
+  }
+
+  /**
+   * The session of a good access token.
+   * @throws SessionServiceError whose `action` says what to do: `refresh` or `reauthenticate` for a token that is not
+   *   good; `retry` when that cannot be known now, which is no reason to log anybody out
+   */
+  async verify(token: string): Promise<Session> {
+    if (this.state === 'closed') {
+      throw new SessionServiceError('closed', 'This verifier was closed.', { action: 'fix_request' });
+    }
+    this.start();
+    if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) throw refusal('invalid_token');
+    const digest = VerifiedTokens.digest(token);
+    const known = this.verified.get(digest);
+    if (known && this.keySet.peek(known.key.kid) === known.key) {
+      this.judgeTimes(known.session.claims);
+      return this.judgeRevocation(token, digest, known.session, known.key);
+    }
+    const { session, key } = await this.prove(token);
+    this.verified.keep(digest, token.length, { session, key });
+    this.judgeTimes(session.claims);
+    return this.judgeRevocation(token, digest, session, key);
+  }
+
+  /**
+   * Waits for keys and revocations, so that the first request finds them. An outage is waited out.
+   * @throws SessionServiceError when waiting is no use: a wrong API key, a missing scope, an unknown tenant
+   */
+  async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.start();
+    for (;;) {
+      signal?.throwIfAborted();
+      await this.keySet.ensure().catch((error: unknown) => (this.lastError ??= error));
+      const isReady = this.keySet.loaded && (!this.feed || this.isFresh());
+      if (isReady) return;
+      const error = this.lastError;
+      const isHopeless = error instanceof SessionServiceError && error.action !== 'retry';
+      if (isHopeless || this.state === 'closed') throw error ?? undecidable('This verifier was closed.');
+      await this.feed?.untilHeard(100);
+    }
+  }
+
+  /** What a metric or a health check may show. */
+  status(): { state: VerifierState; ageMs: number | null; revocations: number; keys: number } {
+    const ageMs = this.feed?.ageMs() ?? Number.POSITIVE_INFINITY;
+    return {
+      state: this.state,
+      ageMs: Number.isFinite(ageMs) ? Math.round(ageMs) : null,
+      revocations: this.feed?.size ?? 0,
+      keys: this.keySet.size,
+    };
+  }
+
+  /** Ends the connection to the service: without it, that connection keeps a process alive. */
+  close(): void {
+    clearInterval(this.watch);
+    this.feed?.close();
+    this.enter('closed');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  private get path(): string {
+    return `/tenants/${encodeURIComponent(this.tenantId)}`;
+  }
+
+  /** At the first use, so that making a verifier opens no connection. */
+  private start(): void {
+    if (this.feed || !this.client || this.state === 'closed') return;
+    const listener = {
+      heard: () => this.look(),
+      keys: (kids: ReadonlySet<string>) => {
+        const isNew = [...kids].some((kid) => !this.keySet.has(kid));
+        if (isNew) this.keySet.load().catch((error: unknown) => (this.lastError = error));
+      },
+      failed: (error: unknown) => {
+        this.lastError = error ?? this.lastError;
+      },
+    };
+    this.feed = new RevocationFeed(
+      new Transport(this.options),
+      `${this.path}/revocations`,
+      this.options.maxRevocations ?? 1_000_000,
+      listener,
+      this.nowMs,
+    );
+    this.watch = setInterval(() => this.look(), Math.max(50, this.maxStalenessMs / 4));
+    this.watch.unref();
+  }
+
+  /** Shape, claims, key and signature: what stays true of a token. */
+  private async prove(token: string): Promise<{ session: Session; key: VerificationKey }> {
+    const parsed = parseAccessJwt(token);
+    if (!parsed) throw refusal('invalid_token', 'not a compact JWT as the service writes it');
+    const wrong = firstWrongClaim(parsed.payload);
+    if (wrong !== null)
+      throw refusal('invalid_token', `the claim ${wrong} is missing or not what it must be`);
+    const claims = parsed.payload as unknown as AccessClaims;
+    for (const [name, wanted] of [
+      ['tenant_id', this.tenantId],
+      ['iss', this.issuer],
+      ['aud', this.audience],
+    ] as const) {
+      if (claims[name] !== wanted) throw refusal('invalid_token', `its ${name} is not ${wanted}`);
+    }
+    const key = await this.keySet.find(parsed.kid);
+    if (!key) throw refusal('invalid_signature', 'its kid is not in the key set');
+    try {
+      await compactVerify(token, key.key, { algorithms: ['RS256'] });
+    } catch {
+      throw refusal('invalid_signature');
+    }
+    return { session: freeze(sessionOf(claims, 'none', null)), key };
+  }
+
+  /** `exp` is exact; a token may come from an instance whose clock is a little ahead. */
+  private judgeTimes({ nbf, iat, exp }: AccessClaims): void {
+    const nowMs = this.nowMs();
+    if (Math.max(nbf, iat) * 1000 > nowMs + CLOCK_SKEW_SECONDS * 1000) throw refusal('invalid_token');
+    if (nowMs >= exp * 1000) throw refusal('token_expired');
+  }
+
+  private async judgeRevocation(
+    token: string,
+    digest: string,
+    session: Session,
+    key: VerificationKey,
+  ): Promise<Session> {
+    const feed = this.feed;
+    if (!feed) {
+      if (!key.listed) throw refusal('token_revoked');
+      return session;
+    }
+    if (feed.has(session.sessionId) || feed.has(session.tokenId)) throw refusal('token_revoked');
+    if (this.isFresh() && feed.kids?.has(key.kid) === false) await this.untilKeyIsJudged(feed, key);
+    if (this.isFresh() && feed.kids?.has(key.kid)) {
+      return { ...session, revocation: { checked: 'feed', ageMs: Math.round(feed.ageMs()) } };
+    }
+    if (feed.kids?.has(key.kid) === false && feed.asOfMs >= key.firstListedAtMs)
+      throw refusal('token_revoked');
+    return this.decideStale(token, digest, session, feed);
+  }
+
+  /**
+   * The feed does not name the token's key among the good ones. Either the key was ended, or it is newer than the last
+   * word of the feed: then the next word tells.
+   */
+  private async untilKeyIsJudged(feed: RevocationFeed, key: VerificationKey): Promise<void> {
+    const deadlineMs = performance.now() + NEW_KEY_WAIT_MS;
+    while (feed.kids?.has(key.kid) === false && this.state !== 'closed') {
+      if (feed.asOfMs >= key.firstListedAtMs) throw refusal('token_revoked');
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) return;
+      await feed.untilHeard(leftMs);
+    }
+  }
+
+  private async decideStale(
+    token: string,
+    digest: string,
+    session: Session,
+    feed: RevocationFeed,
+  ): Promise<Session> {
+    this.look();
+    if (this.whenStale === 'accept') {
+      const ageMs = feed.ageMs();
+      const known = Number.isFinite(ageMs) ? Math.round(ageMs) : null;
+      return { ...session, revocation: { checked: 'stale', ageMs: known } };
+    }
+    if (this.whenStale === 'refuse') {
+      throw undecidable('What is known of revocations is too old to accept a token.', this.lastError);
+    }
+    // Many requests with one token ask once.
+    const asked = this.asked.get(digest) ?? this.ask(token).finally(() => this.asked.delete(digest));
+    this.asked.set(digest, asked);
+    return asked;
+  }
+
+  private async ask(token: string): Promise<Session> {
+    try {
+      return freeze(await (this.client as SessionClient).validate(token));
+    } catch (error) {
+      if (isRefusal(error)) throw error;
+      this.lastError = error;
+      throw undecidable('What is known of revocations is too old, and the service cannot tell.', error);
+    }
+  }
+
+  private isFresh(): boolean {
+    return this.feed !== null && this.feed.isWhole && this.feed.ageMs() <= this.maxStalenessMs;
+  }
+
+  private look(): void {
+    if (this.isFresh()) this.enter('following');
+    else if (this.state === 'following') this.enter('stale');
+  }
+
+  private enter(state: VerifierState): void {
+    const previous = this.state;
+    if (state === previous || previous === 'closed') return;
+    this.state = state;
+    const cause = state === 'following' ? undefined : this.lastError;
+    if (state === 'following') this.lastError = undefined;
+    this.options.onStateChange?.({ state, previous, ageMs: this.status().ageMs, cause });
+  }
+}
+
+/** One object serves many requests: none of them may change what the others read. */
+function freeze(session: Session): Session {
+  for (const value of Object.values(session.metadata)) if (typeof value === 'object') Object.freeze(value);
+  Object.freeze(session.metadata);
+  Object.freeze(session.claims);
+  Object.freeze(session.scopes);
+  return Object.freeze(session);
+}
