@@ -99,8 +99,9 @@ function portOf(app: NestFastifyApplication): number {
 }
 
 main().catch((error: unknown) => {
-  const { message, stack } = error as NodeJS.ErrnoException;
-  const expected = error instanceof BootError || (error as NodeJS.ErrnoException).syscall === 'listen';
+  const { message, stack, syscall = '' } = error as NodeJS.ErrnoException;
+  // A port that is taken, a HOST that nobody knows.
+  const expected = error instanceof BootError || ['listen', 'getaddrinfo'].includes(syscall);
   process.stderr.write(`${expected ? message : (stack ?? message)}\n`);
   process.exit(1);
 });

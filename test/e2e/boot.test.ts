@@ -252,6 +252,17 @@ describe('the built service', () => {
     expect((await fetch(`${url}/health/ready`)).status).toBe(200);
   });
 
+  test.each([
+    ['is something else', 'other.txt'],
+    ['is a folder', '.'],
+    ['lies below a file', 'other.txt/sessions.db'],
+  ])('refuses a database file that %s, in one sentence', async (_, path) => {
+    writeFileSync(join(directory, 'other.txt'), 'anything but a database\n'.repeat(100));
+    const service = run({ NODE_ENV: 'production', ...SECRETS, STORE_URL: `sqlite:./${path}` });
+    expect(await service.exited()).toBe(1);
+    expect(service.stderr).toMatch(/^STORE_URL names a database file that cannot be opened: [^\n]+\n$/);
+  });
+
   test('refuses a port that is taken, in one sentence', async () => {
     const first = run();
     const port = new URL(await first.listening()).port;

@@ -11,6 +11,8 @@ import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 /** No column of ours is a BLOB, and no number in one is beyond 2^53. */
 export type Row = Readonly<Record<string, string | number | null>>;
 
+const SQLITE_ERROR = 'ERR_SQLITE_ERROR';
+
 interface PendingWrite {
   readonly run: () => unknown;
   readonly resolve: (value: never) => void;
@@ -26,17 +28,16 @@ export class SqliteDatabase {
   /**
    * @param path of the file, or `:memory:`
    * @param migrate brings what an earlier version wrote up to date, once
-   * @throws BootError when another process has the file open, or a newer version of the service wrote it
+   * @throws BootError when another process has the file open, a newer version of the service wrote it, or it cannot
+   * be made or read
    */
   constructor(path: string, migrate: (db: SqliteDatabase, from: number) => void = () => undefined) {
-    if (path !== ':memory:') createPrivately(path);
-    this.database = new DatabaseSync(path, { timeout: 2000 });
+    this.database = open(path);
     try {
       this.prepareFile(path, migrate);
     } catch (error) {
       this.database.close();
-      const busy = /locked|busy/i.test((error as Error).message);
-      throw busy ? new BootError(`${path} is open in another process; SQLite serves one at a time`) : error;
+      throw toBootError(path, error);
     }
   }
 
@@ -135,6 +136,25 @@ export class SqliteDatabase {
   }
 }
 
+/** @throws BootError */
+function open(path: string): DatabaseSync {
+  try {
+    if (path !== ':memory:') createPrivately(path);
+    return new DatabaseSync(path, { timeout: 2000 });
+  } catch (error) {
+    throw toBootError(path, error);
+  }
+}
+
+/** What the file system and SQLite say is for the operator; anything else is our mistake. */
+function toBootError(path: string, error: unknown): unknown {
+  const { message, code, syscall } = error as NodeJS.ErrnoException;
+  if (code !== SQLITE_ERROR && syscall === undefined) return error;
+  return /locked|busy/i.test(message)
+    ? new BootError(`${path} is open in another process; SQLite serves one at a time`)
+    : new BootError(`STORE_URL names a database file that cannot be opened: ${path} (${message}).`);
+}
+
 /** Only the owner may read it; SQLite gives its side files the same mode. */
 function createPrivately(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -151,7 +171,7 @@ function asStoreError<T>(work: () => T): T {
 
 /** A full disk, an unreadable file: an outage of the store, whatever SQLite calls it. */
 function toStoreError(error: unknown): unknown {
-  const isSqlite = (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR';
+  const isSqlite = (error as { code?: unknown }).code === SQLITE_ERROR;
   return isSqlite ? new AppError('store_unavailable', { cause: error }) : error;
 }
 
