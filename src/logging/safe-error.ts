@@ -10,6 +10,8 @@ const MAX_DEPTH = 3;
 /** Tokens, keys, ciphertexts and digests are long words; what a library says in words of its own is not. */
 const LONG_WORD = /[A-Za-z0-9_+/=.-]{24,}/g;
 const CREDENTIALS = /:\/\/[^/\s]*@/g;
+/** Where a quotation may begin. The apostrophe of "isn't" begins none. */
+const QUOTATION = /["`\n]|(?<!n)'|'(?!t\b)/;
 
 export class SafeError {
   /** The error's class. */
@@ -47,7 +49,7 @@ function word(value: unknown): string | undefined {
  */
 function messageOf(error: Error): string {
   if (error instanceof AppError || error instanceof BootError) return error.message;
-  const [unquoted = ''] = error.message.split(/["'`\n]/, 1);
+  const [unquoted = ''] = error.message.split(QUOTATION, 1);
   return unquoted.replace(CREDENTIALS, '://…@').replace(LONG_WORD, '…').slice(0, MAX_MESSAGE).trim();
 }
 

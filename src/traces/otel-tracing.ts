@@ -13,6 +13,7 @@ import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { FastifyInstance } from 'fastify';
 import type { TraceConfig } from '../config.js';
 import { AppError } from '../errors.js';
+import { SafeError } from '../logging/safe-error.js';
 import { parseOtlpHeaders } from '../trace-settings.js';
 import { Tracing, type EndingRequests, type SpanAttributes } from '../tracing.js';
 import { RequestSpans, tenantOf, requestOf } from './request-spans.js';
@@ -137,6 +138,6 @@ function logFailures(): void {
   setGlobalErrorHandler((error) => {
     if (performance.now() - loggedAtMs < FAILURE_LOG_INTERVAL_MS) return;
     loggedAtMs = performance.now();
-    logger.warn({ event: 'traces_not_sent', cause: error instanceof Error ? error.message : 'unknown' });
+    logger.warn({ event: 'traces_not_sent', cause: SafeError.of(error) });
   });
 }

@@ -46,6 +46,15 @@ describe('what is safe of an error', () => {
     expect(SafeError.of(new Error(message))).toMatchObject({ message: safe });
   });
 
+  test.each([
+    ["Stream isn't writeable", "Stream isn't writeable"],
+    ["can't read 'secret'", "can't read"],
+    ["it didn'twas", 'it didn'],
+    ["don't 'secret' n't", "don't"],
+  ])('has apostrophes that begin no quotation: %s', (message, safe) => {
+    expect(SafeError.of(new Error(message)).message).toBe(safe);
+  });
+
   test('is the whole message where it is ours', () => {
     expect(SafeError.of(new AppError('store_unavailable')).message).toBe(
       'The session store does not answer; try again.',
