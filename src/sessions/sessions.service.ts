@@ -141,7 +141,7 @@ export class SessionsService {
     const { sid, tenant_id, jti } = verified.claims;
     // The store may have lost what this instance remembers: a failover can bring a session back.
     if (this.replica.verdict(sid, sid) === 'revoked') {
-      await this.endings.end(tenant_id, [sid], 'other', { again: true }).catch(() => undefined);
+      await this.completeEnding(tenant_id, sid);
       throw new AppError('token_revoked', { action: 'reauthenticate' });
     }
     const { settings, ring } = await this.circumstances(tenant_id);
@@ -168,6 +168,8 @@ export class SessionsService {
       const { cause, again } = result;
       await this.endings.end(tenant_id, [sid], 'refresh_token_reused', { cause, again });
     }
+    // Not heard of here: its ending may have been cut short before it was announced, and nobody asked again.
+    if (result.outcome === 'revoked') await this.completeEnding(tenant_id, sid);
     throw new AppError(REFUSALS[result.outcome], { action: 'reauthenticate' });
   }
 
@@ -239,6 +241,11 @@ export class SessionsService {
     const session = await this.store.find(caller.tenantId, sessionId, this.clock.nowMs());
     if (!session || session.epoch < epoch) throw new AppError('session_not_found');
     return session;
+  }
+
+  /** Of a session that is refused already: whether it succeeds changes no answer. */
+  private async completeEnding(tenantId: string, sessionId: string): Promise<void> {
+    await this.endings.end(tenantId, [sessionId], 'other', { again: true }).catch(() => undefined);
   }
 
   private async circumstances(tenantId: string): Promise<{ settings: TenantSettings; ring: OpenKeyRing }> {

@@ -195,6 +195,16 @@ describe('a reply of Redis that is lost after the command ran', () => {
     },
   );
 
+  test('of a revocation that nobody repeats: whoever tries to refresh the session has it announced', async () => {
+    const tokens = await service.createSession(acme);
+    await withoutReply(script('revoke-session'), () => service.revoke(acme, tokens.refresh_token));
+    expect((await service.validate(acme, tokens.access_token)).status).toBe(200);
+    const refusal = { status: 401, body: { error: 'token_revoked' } };
+    expect(await service.refresh(acme, tokens.refresh_token)).toMatchObject(refusal);
+    expect(await service.validate(acme, tokens.access_token)).toMatchObject(refusal);
+    expect(await record(tokens)).toEqual({});
+  });
+
   test('of the revocation of one access token answers 503 and the retry 204, and only that token is dead', async () => {
     const tokens = await service.createSession(acme);
     const alone = { only_this_token: true };
