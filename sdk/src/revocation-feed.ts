@@ -38,6 +38,8 @@ export class RevocationFeed {
   kids: ReadonlySet<string> | null = null;
   /** The moment at which all of this was true, on the monotonic clock. */
   asOfMs = Number.NEGATIVE_INFINITY;
+  /** The service's last word was that this API key may hear nothing: nothing of before counts any more. */
+  isDenied = false;
   private replica: RevocationReplica;
   private loaded = false;
   private lastId = '';
@@ -105,6 +107,7 @@ export class RevocationFeed {
       }
       if (this.stopping.signal.aborted) return;
       failures = connection.heard ? 0 : failures + 1;
+      this.isDenied = isDenial(error);
       this.listener.failed(error);
       await this.pause(pauseMs(failures, error));
     }
@@ -162,6 +165,7 @@ export class RevocationFeed {
       return;
     }
     connection.heard = true;
+    this.isDenied = false;
     if (lastId !== '') this.lastId = lastId;
     this.listener.heard();
     this.wake();
@@ -226,11 +230,21 @@ function addAll(replica: RevocationReplica, revocations: unknown): void {
   }
 }
 
+/** The tenant is suspended or gone, or the API key is. What is no answer of the service says nothing. */
+function isDenial(error: unknown): boolean {
+  return (
+    error instanceof SessionServiceError &&
+    error.action !== 'retry' &&
+    error.code !== 'unexpected_answer' &&
+    error.code !== 'internal_error'
+  );
+}
+
 /** Jitter, so that the verifiers of a service that restarted do not all come back at once. */
 function pauseMs(failures: number, error: unknown): number {
   const backoffMs = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS) * (0.5 + Math.random());
   if (!(error instanceof SessionServiceError)) return backoffMs;
-  // A wrong API key is not right a moment later.
+  // A wrong API key or a suspended tenant is not right a moment later.
   if (error.action !== 'retry') return LONGEST_PAUSE_MS;
   return Math.max(backoffMs, Math.min((error.retryAfterSeconds ?? 0) * 1000, LONGEST_PAUSE_MS));
 }

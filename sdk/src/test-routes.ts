@@ -105,7 +105,7 @@ function revokeBatch(tenant: TestTenant, body: Body): Response {
       const { sid } = idsOf(tenant, token);
       return sid === undefined
         ? { token_index, status: 'refused', error: 'invalid_token' }
-        : { token_index, session_id: sid, status: end(sid) };
+        : { token_index, status: end(sid) };
     }),
     ...ids.map((session_id) => ({ session_id, status: end(session_id) })),
   ];

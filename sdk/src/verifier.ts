@@ -220,12 +220,12 @@ export class SessionVerifier {
     feed: RevocationFeed,
   ): Promise<Session> {
     this.look();
-    if (this.whenStale === 'accept') {
+    if (this.whenStale === 'accept' && !feed.isDenied) {
       const ageMs = feed.ageMs();
       const known = Number.isFinite(ageMs) ? Math.round(ageMs) : null;
       return { ...session, revocation: { checked: 'stale', ageMs: known } };
     }
-    if (this.whenStale === 'refuse') {
+    if (this.whenStale !== 'ask') {
       throw undecidable('What is known of revocations is too old to accept a token.', this.lastError);
     }
     // Many requests with one token ask once.
@@ -245,7 +245,8 @@ export class SessionVerifier {
   }
 
   private isFresh(): boolean {
-    return this.feed !== null && this.feed.isWhole && this.feed.ageMs() <= this.maxStalenessMs;
+    const feed = this.feed;
+    return feed !== null && !feed.isDenied && feed.isWhole && feed.ageMs() <= this.maxStalenessMs;
   }
 
   private look(): void {
