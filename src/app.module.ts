@@ -1,6 +1,7 @@
 /** The composition root: the only place that sees both the features and the stores. */
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
+import { BackupModule } from './backup/backup.module.js';
 import { Clock } from './clock.js';
 import { Config } from './config.js';
 import { HealthModule } from './health/health.module.js';
@@ -28,6 +29,7 @@ import { Tracing } from './tracing.js';
     TokensModule,
     SessionsModule,
     AuditModule,
+    BackupModule,
     HealthModule,
   ],
   exports: [Config, Clock, Tracing],

@@ -165,6 +165,7 @@ describe('dependencies', () => {
       'trace-settings',
     ],
     ...Object.fromEntries(LAYERS.map((layer, at) => [layer, [...FOUNDATION, ...LAYERS.slice(0, at)]])),
+    backup: [...FOUNDATION, 'http', 'tenants', 'sessions'],
     health: [...FOUNDATION, 'http', 'keys', 'revocations'],
     traces: [...FOUNDATION, 'trace-settings', 'http'],
     'development-secrets': ['config', 'store-url'],
@@ -193,6 +194,7 @@ describe('dependencies', () => {
   test('of storage are ports and what ports speak of, never services or controllers', () => {
     const ports = [
       'src/audit/audit.ts',
+      'src/backup/store-backup.ts',
       'src/clock.ts',
       'src/config.ts',
       'src/errors.ts',

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { addApiKeys } from './api-keys.command.js';
 import { addAudit } from './audit.command.js';
+import { addBackup } from './backup.command.js';
 import { addDoctor } from './doctor.command.js';
 import { addKeys } from './keys.command.js';
 import { addSessions } from './sessions.command.js';
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
   addSessions(program);
   addToken(program);
   addAudit(program);
+  addBackup(program);
   addDoctor(program);
   careful(program);
   return program;

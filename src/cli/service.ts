@@ -1,4 +1,5 @@
 /** The service as the commands see it: HTTP, one call at a time, with an end to every wait. Knows no route. */
+import type { ReadableStream } from 'node:stream/web';
 import { CommandError, EXIT, isErrorBody, Refusal, UsageError } from './failure.js';
 
 const TIMEOUT_MS = 30_000;
@@ -27,6 +28,11 @@ export interface Answer {
   readonly body: unknown;
 }
 
+export interface Download {
+  readonly content: ReadableStream;
+  readonly sizeBytes: number;
+}
+
 export class Service {
   constructor(
     /** Without a trailing slash. */
@@ -36,19 +42,49 @@ export class Service {
 
   /** @throws CommandError when nobody answers; every answer is one, also a refusal */
   async ask(method: Method, path: string, { query = {}, body }: CallOptions = {}): Promise<Answer> {
+    const request = {
+      method,
+      headers: body ? { 'content-type': 'application/json' } : {},
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    };
+    return this.answering(path + queryText(query), request, async (answer) => ({
+      status: answer.status,
+      headers: answer.headers,
+      body: parsed(await textOf(answer)),
+    }));
+  }
+
+  /** @throws CommandError also when the answer is a refusal, or not of this service */
+  async call<T = Json>(method: Method, path: string, options: CallOptions = {}): Promise<T> {
+    const answer = await this.ask(method, path, options);
+    const { status, body } = answer;
+    if (status === 204) return {} as T;
+    if (status >= 200 && status < 300 && typeof body === 'object' && body !== null) return body as T;
+    throw this.refusalOf(answer);
+  }
+
+  /** What is too large to be held: it may take its time, but not stand still. @throws CommandError as `call` */
+  async download(path: string): Promise<Download> {
+    const { answer, body } = await this.answering(path, {}, async (answer) => ({
+      answer,
+      body: answer.ok ? undefined : parsed(await textOf(answer)),
+    }));
+    const { ok, status, headers, body: content } = answer;
+    if (!ok || !content) throw this.refusalOf({ status, headers, body });
+    return { content, sizeBytes: Number(headers.get('content-length')) };
+  }
+
+  private async answering<T>(
+    path: string,
+    request: RequestInit,
+    read: (answer: Response) => Promise<T>,
+  ): Promise<T> {
     try {
-      const answer = await fetch(this.url + path + queryText(query), {
-        method,
-        headers: {
-          ...(this.credential ? { 'x-api-key': this.credential.key } : {}),
-          ...(body ? { 'content-type': 'application/json' } : {}),
-        },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-        // Whoever can redirect could have the key sent elsewhere.
-        redirect: 'error',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
-      return { status: answer.status, headers: answer.headers, body: parsed(await textOf(answer)) };
+      const key = this.credential ? { 'x-api-key': this.credential.key } : {};
+      const headers = { ...(request.headers as Record<string, string> | undefined), ...key };
+      // Whoever can redirect could have the key sent elsewhere.
+      return await read(await fetch(this.url + path, { ...request, headers, redirect: 'error' }));
     } catch (error) {
       throw new CommandError(
         `The service does not answer at ${this.url} (${causeOf(error)}): check that it runs, and --url.`,
@@ -57,11 +93,7 @@ export class Service {
     }
   }
 
-  /** @throws CommandError also when the answer is a refusal, or not of this service */
-  async call<T = Json>(method: Method, path: string, options: CallOptions = {}): Promise<T> {
-    const { status, headers, body } = await this.ask(method, path, options);
-    if (status === 204) return {} as T;
-    if (status >= 200 && status < 300 && typeof body === 'object' && body !== null) return body as T;
+  private refusalOf({ status, headers, body }: Answer): CommandError {
     if (!isErrorBody(body)) {
       throw new CommandError(
         `What answers at ${this.url} is not this service: check --url.`,
@@ -76,9 +108,9 @@ export class Service {
     throw new Refusal(this.url, status, body, Number(headers.get('retry-after') ?? 1));
   }
 
-  /** All pages of a list, one after the other. */
+  /** All pages of a list, one after the other, or those after a cursor. */
   async *pages<T>(path: string, member: string, query: CallOptions['query'] = {}): AsyncGenerator<T[]> {
-    let cursor: string | undefined;
+    let cursor = query['cursor'];
     do {
       const page = await this.call('GET', path, { query: { ...query, cursor } });
       yield (page[member] ?? []) as T[];

@@ -16,6 +16,6 @@ import { VerifyController } from './verify.controller.js';
   imports: [TenantsModule, KeysModule, TokensModule],
   controllers: [SessionsController, VerifyController, TenantSessionsController],
   providers: [SessionsService, SessionEndings, SessionTokens, RevocationBatch, TenantCensus],
-  exports: [SessionsService],
+  exports: [SessionsService, SessionEndings],
 })
 export class SessionsModule {}

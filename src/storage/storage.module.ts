@@ -1,6 +1,7 @@
 /** Opens the store that STORE_URL names and offers its adapters under the features' ports. */
 import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { AuditStore } from '../audit/audit.js';
+import { StoreBackup } from '../backup/store-backup.js';
 import { Clock } from '../clock.js';
 import { Config } from '../config.js';
 import { StoreProbe } from '../health/store-probe.js';
@@ -62,6 +63,7 @@ const tracedPort = <T extends object>(
     port(Leases, (stores) => stores.leases),
     port(SharedBuckets, (stores) => stores.buckets),
     port(StoreProbe, (stores) => stores.probe),
+    port(StoreBackup, (stores) => stores.backup),
   ],
   exports: [
     TenantStore,
@@ -73,6 +75,7 @@ const tracedPort = <T extends object>(
     Leases,
     SharedBuckets,
     StoreProbe,
+    StoreBackup,
   ],
 })
 export class StorageModule implements OnApplicationShutdown {

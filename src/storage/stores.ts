@@ -1,5 +1,6 @@
 /** What an adapter must bring: one implementation of each port, a probe, and a way to let go. */
 import type { AuditStore } from '../audit/audit.js';
+import type { StoreBackup } from '../backup/store-backup.js';
 import type { ChangeFeed } from '../revocations/change-feed.js';
 import type { StoreProbe } from '../health/store-probe.js';
 import type { KeyRingStore } from '../keys/key-ring.js';
@@ -16,6 +17,7 @@ export interface Stores {
   readonly sessions: SessionStore;
   readonly audit: AuditStore;
   readonly changes: ChangeFeed;
+  readonly backup: StoreBackup;
   readonly leases: Leases;
   readonly buckets: SharedBuckets;
   readonly probe: StoreProbe;

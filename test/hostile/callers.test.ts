@@ -64,6 +64,8 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'GET /health/ready': OPEN,
   'GET /health/startup': OPEN,
   'GET /metrics': OPEN,
+  // Neither Redis nor a SQLite in memory is a file to be copied.
+  'GET /backup': { done: 400, foreign: PLATFORM_ONLY },
   'POST /master-keys/reseal': { done: 200, foreign: PLATFORM_ONLY },
   'GET /tenants/:id/jwks': OPEN,
   'GET /tenants/:id/.well-known/jwks.json': OPEN,

@@ -55,6 +55,8 @@ export async function openRedisStores(
     sessions: new RedisSessionStore(redis, durability, liveSessions),
     audit: new RedisAuditStore(redis),
     changes: new RedisChangeFeed(redis, tail, durability, clock),
+    // Redis has means of its own, and cannot tell a copy that was put back from its own restart.
+    backup: { copy: async () => null, isRestored: false, markAsSeenTo: async () => undefined },
     leases: new RedisLeases(redis),
     buckets: new RedisBuckets(redis),
     probe: new RedisProbe(redis),

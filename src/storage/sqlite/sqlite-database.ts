@@ -4,7 +4,7 @@
  */
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { AppError, BootError } from '../../errors.js';
 import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 
@@ -12,6 +12,8 @@ import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 export type Row = Readonly<Record<string, string | number | null>>;
 
 const SQLITE_ERROR = 'ERR_SQLITE_ERROR';
+/** Of 4 KiB: who writes meanwhile waits for no more than these. */
+const PAGES_AT_ONCE = 256;
 
 interface PendingWrite {
   readonly run: () => unknown;
@@ -72,6 +74,16 @@ export class SqliteDatabase {
   /** @returns how many rows changed */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.prepared(sql).run(...values).changes);
+  }
+
+  /** Some pages at a time, beside everything else; what is written meanwhile is in it. */
+  async copyTo(path: string): Promise<void> {
+    if (this.closed) throw storeClosed();
+    try {
+      await backup(this.database, path, { rate: PAGES_AT_ONCE });
+    } catch (error) {
+      throw toStoreError(error);
+    }
   }
 
   close(): void {

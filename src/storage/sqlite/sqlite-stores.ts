@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { ForgettingTime, type Clock } from '../../clock.js';
 import { SafeError } from '../../logging/safe-error.js';
 import type { Stores } from '../stores.js';
+import { SqliteBackup } from './sqlite-backup.js';
 import { SqliteAuditStore } from './sqlite-audit-store.js';
 import { MemoryBuckets } from './memory-buckets.js';
 import { SqliteChangeFeed } from './sqlite-change-feed.js';
@@ -29,6 +30,7 @@ export function openSqliteStores(path: string, clock: Clock): Stores {
     sessions,
     audit: new SqliteAuditStore(db),
     changes,
+    backup: new SqliteBackup(db, path),
     // There is no other process that could have it.
     leases: { acquire: async () => true },
     // For the same reason nothing of this is worth a write.
