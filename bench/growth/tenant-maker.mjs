@@ -3,7 +3,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { createApp } from '../../dist/app.setup.js';
 import { parseConfig } from '../../dist/config.js';
-import { KeyFactory } from '../../dist/keys/key-factory.js';
+import { FairTurns } from '../../dist/keys/fair-turns.js';
 
 const pairs = Array.from({ length: 8 }, () =>
   generateKeyPairSync('rsa', {
@@ -13,7 +13,9 @@ const pairs = Array.from({ length: 8 }, () =>
   }),
 );
 let made = 0;
-KeyFactory.prototype.inTurn = async () => {
+// In whose turns keys are made, and nothing else.
+if (!FairTurns.prototype.take) throw new Error('keys are no longer made in turns: nothing would be shared');
+FairTurns.prototype.take = async () => {
   const { publicKey, privateKey } = pairs[made++ % pairs.length];
   return { publicKey, privateKey: Buffer.from(privateKey) }; // a copy: it is wiped after sealing
 };
