@@ -16,6 +16,8 @@ export class OpenAnswers {
    * @throws AppError rate_limited: the tenant has as many as it may; store_unavailable: this instance has
    */
   take(tenantId: string, answer: ServerResponse): void {
+    // Its client has left already: nothing will tell when it is over.
+    if (answer.destroyed) return;
     const own = this.ofTenants.get(tenantId) ?? 0;
     if (own >= this.limits.perTenant) {
       throw new AppError('rate_limited', {

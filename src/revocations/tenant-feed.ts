@@ -77,8 +77,10 @@ export class FeedReader {
     this.phase = 'live';
   }
 
-  drained(): Promise<void> {
-    return this.stream.drained();
+  /** Until the reader has taken what it was sent, or is gone. */
+  async drained(): Promise<void> {
+    await this.stream.drained();
+    this.stalledSinceMs = null;
   }
 
   end(reason: StreamEnd): void {
