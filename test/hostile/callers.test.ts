@@ -460,9 +460,9 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
         times.get(kind)?.push(performance.now() - startMs);
       }
     }
-    const medians = [...times.values()].map((all) => all.toSorted((a, b) => a - b)[30] ?? 0);
-    // Wide enough for a noisy machine; what it must see is a path that waits for something the others do not.
-    expect(Math.max(...medians)).toBeLessThan(3 * Math.min(...medians) + 3);
+    // A path that waits for something the others do not waits every time; a busy machine spares some of sixty.
+    const fastest = [...times.values()].map((all) => Math.min(...all));
+    expect(Math.max(...fastest)).toBeLessThan(3 * Math.min(...fastest) + 3);
   });
 
   test('a method that a path does not have is not found', async () => {

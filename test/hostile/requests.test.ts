@@ -665,7 +665,7 @@ describe.each(STORES)('requests that are not as they should be on $name', ({ pre
       const own: Target = { acme, session: await service().createSession(acme) };
       for (const { name, method, path, apiKey } of protectedRoutes(own)) {
         const good = BODY_ROUTES.find((route) => route.name === name)?.body ?? null;
-        for (const query of ['unread=1', 'revocation%5fcheck=store', 'api_key=x', '__proto__=1']) {
+        for (const query of ['unread=1', 'access%5ftoken=x', 'api_key=x', '__proto__=1']) {
           const body = good?.(own);
           expectInvalid(
             await service().call(method, `${path}?${query}`, { apiKey, body }),
