@@ -9,6 +9,7 @@ export type CommandName =
   | 'acquire-lease'
   | 'begin-feed'
   | 'block-token'
+  | 'copy-tenant'
   | 'delete-api-key'
   | 'delete-tenant'
   | 'find-api-key'
@@ -29,6 +30,7 @@ export type CommandName =
   | 'read-info'
   | 'read-listed'
   | 'read-live-sessions'
+  | 'read-tenant-copy'
   | 'remove-session'
   | 'tail-feed'
   | 'wait-for-replicas';
