@@ -26,6 +26,11 @@ interface OfTenant {
   readonly tenantId: string;
 }
 
+interface OfIncident extends OfTenant {
+  readonly incidentId: string;
+  readonly reason: RevocationReason;
+}
+
 interface OfSigningKey extends OfTenant {
   readonly kid: string;
 }
@@ -55,6 +60,8 @@ export type Happening =
       readonly cause?: ReuseCause;
       /** It had been ended before: that was cut short, or is wanted twice at once. Counted the first time. */
       readonly again: boolean;
+      /** It was one of many that a query had found. */
+      readonly incidentId?: string;
     })
   | (OfSession & {
       readonly kind: 'token_revoked';
@@ -74,6 +81,18 @@ export type Happening =
       readonly kind: 'tenant_revoked';
       readonly reason: RevocationReason;
       readonly epoch: number;
+    })
+  /** From now on, every session of the tenant that matches is ended. */
+  | (OfIncident & {
+      readonly kind: 'incident_begun';
+      readonly query: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+    })
+  /** All sessions have been looked at. `ended`: by this incident, and not counted by another before. */
+  | (OfIncident & {
+      readonly kind: 'incident_completed';
+      readonly scanned: number;
+      readonly matched: number;
+      readonly ended: number;
     })
   | (OfApiKey & {
       readonly kind: 'api_key_issued';

@@ -136,15 +136,7 @@ describe('dependencies', () => {
   ];
   const LAYERS = ['http', 'tenants', 'keys', 'tokens', 'revocations', 'sessions', 'audit'];
   /** Only these put the house together. */
-  const ROOT_FILES = new Set([
-    'workers',
-    'app.module',
-    'app.setup',
-    'main',
-    'first-boot',
-    'openapi',
-    'bridge',
-  ]);
+  const ROOT_FILES = new Set(['workers', 'app.module', 'app.setup', 'main', 'first-boot', 'openapi']);
   const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     clock: [],
     errors: [],
@@ -244,7 +236,6 @@ describe('dependencies', () => {
   test('on storage has the composition root alone', () => {
     expect(importersOf('src/storage').filter((file) => !within('storage')(file))).toEqual([
       'src/app.module.ts',
-      'src/bridge.ts',
     ]);
   });
 
@@ -295,7 +286,7 @@ describe('dependencies', () => {
   });
 
   test('leave no file dead: each is reached from main, openapi or cli', () => {
-    const reached = reachedFrom('src/main.ts', 'src/openapi.ts', 'src/cli.ts', 'src/bridge.ts');
+    const reached = reachedFrom('src/main.ts', 'src/openapi.ts', 'src/cli.ts');
     expect(SOURCES.map(({ file }) => file).filter((file) => !reached.includes(file))).toEqual([]);
   });
 });

@@ -69,7 +69,19 @@ export function whereRefusalGoes(code: ErrorCode, actor: Actor): 'chain' | 'log'
 }
 
 /** Ids, numbers and words of closed lists. */
-const LOGGED_DETAILS = new Set(['cause', 'epoch', 'key_id', 'kid', 'repeated', 'result', 'token_id']);
+const LOGGED_DETAILS = new Set([
+  'cause',
+  'ended',
+  'epoch',
+  'incident_id',
+  'key_id',
+  'kid',
+  'matched',
+  'repeated',
+  'result',
+  'scanned',
+  'token_id',
+]);
 
 /** Free text, and what tells of persons: the entry has it, and the line leads there by tenant, `seq` and request id. */
 const NOT_LOGGED = new Set(['actor', 'details', 'comment', 'time', 'user_id', 'source_address']);
@@ -115,6 +127,7 @@ function detailsOf(happening: Kept): { [member: string]: JsonValue } {
       return {
         ...(happening.cause === undefined ? {} : { cause: happening.cause }),
         ...(happening.again ? { again: true } : {}),
+        ...(happening.incidentId === undefined ? {} : { incident_id: happening.incidentId }),
       };
     case 'token_revoked':
       return { token_id: happening.tokenId };
@@ -130,6 +143,12 @@ function detailsOf(happening: Kept): { [member: string]: JsonValue } {
       };
     case 'tenant_revoked':
       return { epoch: happening.epoch };
+    case 'incident_begun':
+      return { incident_id: happening.incidentId, query: happening.query };
+    case 'incident_completed': {
+      const { incidentId: incident_id, scanned, matched, ended } = happening;
+      return { incident_id, scanned, matched, ended };
+    }
     case 'api_key_issued': {
       const { keyId: key_id, name, scopes, expiresAtMs } = happening;
       return { key_id, name, scopes, ...(expiresAtMs === null ? {} : { expires_at: timeText(expiresAtMs) }) };

@@ -20,6 +20,8 @@ export const AUDIT_ACTIONS = [
   'tenant_activated',
   'tenant_deleted',
   'tenant_revoked',
+  'incident_begun',
+  'incident_completed',
   'api_key_issued',
   'api_key_revoked',
   'signing_key_published',

@@ -131,7 +131,7 @@ function textOf(entry: AuditEntry): string {
         ? `Refreshed again with the same token by ${by}, and answered as before: an answer was lost, or two asked at once.`
         : `Refreshed by ${by}: new tokens were issued.`;
     case 'session_ended':
-      return `${endingOf(entry)}${comment}`;
+      return `${endingOf(entry)}${incidentOf(entry)}${comment}`;
     case 'token_revoked':
       return `One of its access tokens was revoked by ${by} (${entry.reason ?? 'other'}); the session lived on.${comment}`;
     case 'tenant_revoked':
@@ -141,6 +141,11 @@ function textOf(entry: AuditEntry): string {
     default:
       return `${entry.action.replaceAll('_', ' ')} by ${by}.`;
   }
+}
+
+function incidentOf({ details }: AuditEntry): string {
+  const id = details?.['incident_id'];
+  return typeof id === 'string' ? ` It was part of incident ${id}.` : '';
 }
 
 function endingOf({ actor, reason = 'other', details }: AuditEntry): string {

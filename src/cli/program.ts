@@ -4,6 +4,7 @@ import { addApiKeys } from './api-keys.command.js';
 import { addAudit } from './audit.command.js';
 import { addBackup } from './backup.command.js';
 import { addDoctor } from './doctor.command.js';
+import { addIncident } from './incident.command.js';
 import { addKeys } from './keys.command.js';
 import { addSessions } from './sessions.command.js';
 import { addTenants } from './tenants.command.js';
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
   addKeys(program);
   addApiKeys(program);
   addSessions(program);
+  addIncident(program);
   addToken(program);
   addAudit(program);
   addBackup(program);

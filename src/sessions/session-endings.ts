@@ -38,10 +38,10 @@ export class SessionEndings {
     sessionIds: readonly string[],
     reason: RevocationReason,
     known: Known = {},
-  ): Promise<ReadonlyMap<string, { readonly wasAlive: boolean }>> {
+  ): Promise<ReadonlyMap<string, { readonly wasAlive: boolean; readonly again: boolean }>> {
     const revoked = await this.block(tenantId, sessionIds, reason, known);
     await this.remove(tenantId, revoked);
-    return new Map(revoked.map(({ sessionId, wasAlive }) => [sessionId, { wasAlive }]));
+    return new Map(revoked.map(({ sessionId, wasAlive, again }) => [sessionId, { wasAlive, again }]));
   }
 
   /**
@@ -175,6 +175,8 @@ interface Known {
   /** With the reason `refresh_token_reused`. */
   readonly cause?: ReuseCause;
   readonly again?: boolean;
+  /** What it is a part of. */
+  readonly incidentId?: string;
 }
 
 /** What a token that was issued here says of its session, whether or not the store has it. */

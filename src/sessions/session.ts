@@ -156,6 +156,20 @@ export interface RevokedSession {
   readonly again: boolean;
 }
 
+/** A record as it is found by looking through all of them. */
+export interface ScannedSession {
+  readonly session: Session;
+  /** It was revoked, and its record is not removed yet. */
+  readonly isMarked: boolean;
+}
+
+export interface SessionPage {
+  /** Fewer than asked for, or more, or none. */
+  readonly sessions: readonly ScannedSession[];
+  /** Where to go on; null at the end. */
+  readonly next: string | null;
+}
+
 /** How long past a token's expiry its revocation is remembered: clocks differ. */
 export const REVOCATION_MARGIN_MS = 60_000;
 
@@ -204,6 +218,15 @@ export abstract class SessionStore {
    * by what an instance that was killed had not told.
    */
   abstract countLive(tenantId: string, epoch: number, nowMs: number): Promise<number>;
+  /**
+   * Some of the tenant's sessions, in no order. Who follows `next` from null to null has seen every session that was
+   * there all the while, some perhaps twice; the store looks at about `limit` records for each page.
+   * @param page `cursor` is the `next` of the page before; what cannot be gone on with begins again
+   */
+  abstract scan(
+    tenantId: string,
+    page: { cursor: string | null; limit: number; nowMs: number },
+  ): Promise<SessionPage>;
   /** Removes the record of a revoked session; what blocks its tokens stays. */
   abstract remove(tenantId: string, session: Pick<RevokedSession, 'sessionId' | 'userId'>): Promise<void>;
 }

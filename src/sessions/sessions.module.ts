@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { KeysModule } from '../keys/keys.module.js';
 import { TenantsModule } from '../tenants/tenants.module.js';
 import { TokensModule } from '../tokens/tokens.module.js';
+import { IncidentsService } from './incidents.service.js';
 import { RevocationBatch } from './revocation-batch.js';
 import { SessionEndings } from './session-endings.js';
 import { SessionTokens } from './session-tokens.js';
@@ -15,7 +16,14 @@ import { VerifyController } from './verify.controller.js';
 @Module({
   imports: [TenantsModule, KeysModule, TokensModule],
   controllers: [SessionsController, VerifyController, TenantSessionsController],
-  providers: [SessionsService, SessionEndings, SessionTokens, RevocationBatch, TenantCensus],
+  providers: [
+    SessionsService,
+    SessionEndings,
+    SessionTokens,
+    RevocationBatch,
+    TenantCensus,
+    IncidentsService,
+  ],
   exports: [SessionsService, SessionEndings],
 })
 export class SessionsModule {}

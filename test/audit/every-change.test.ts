@@ -52,6 +52,14 @@ const CHANGES: Readonly<Record<string, Change>> = {
       ],
     ],
   },
+  'POST /tenants/:id/revoke-matching': {
+    body: () => ({ user_prefix: 'al', reason: 'security_incident', comment: 'breach' }),
+    leaves: [
+      ['incident_begun', { comment: 'breach', details: { query: { user_prefix: 'al' } } }],
+      ['session_ended', { user_id: 'alice', details: { incident_id: expect.any(String) } }],
+      ['incident_completed', { reason: 'security_incident', details: { scanned: 1, matched: 1, ended: 1 } }],
+    ],
+  },
   'POST /tenants/:id/api-keys': {
     body: () => ({ name: 'checkout', scopes: ['sessions:validate'] }),
     leaves: [['api_key_issued', { details: { name: 'checkout', scopes: ['sessions:validate'] } }]],

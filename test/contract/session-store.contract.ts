@@ -6,6 +6,7 @@ import { sessionIsolationContract } from './session-isolation.contract.js';
 import { sessionRecordsContract } from './session-records.contract.js';
 import { sessionRevocationContract } from './session-revocation.contract.js';
 import { sessionReuseContract } from './session-reuse.contract.js';
+import { sessionScanContract } from './session-scan.contract.js';
 import { sessionRotationContract } from './session-rotation.contract.js';
 
 export function sessionStoreContract(open: OpenStores): void {
@@ -16,5 +17,6 @@ export function sessionStoreContract(open: OpenStores): void {
     sessionRevocationContract(open);
     sessionIsolationContract(open);
     liveCountContract(open);
+    sessionScanContract(open);
   });
 }

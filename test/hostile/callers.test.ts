@@ -90,6 +90,11 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'POST /tenants/:id/keys/rotate': { done: 200, foreign: OTHER_TENANT },
   'DELETE /tenants/:id/keys/:kid': { done: 204, foreign: OTHER_TENANT },
   'POST /tenants/:id/revoke-all': { body: () => ({ reason: 'admin' }), done: 200, foreign: OTHER_TENANT },
+  'POST /tenants/:id/revoke-matching': {
+    body: () => ({ user_prefix: 'al', reason: 'admin' }),
+    done: 200,
+    foreign: OTHER_TENANT,
+  },
   'GET /tenants/:id/audit': { done: 200, foreign: OTHER_TENANT },
   'GET /tenants/:id/audit/verification': { done: 200, foreign: OTHER_TENANT },
   'POST /sessions': {

@@ -28,6 +28,15 @@ const GOOD: Readonly<Record<string, BodyRoute['body']>> = {
   'POST /tenants/:id/api-keys': () => ({ name: 'x', scopes: ['sessions:read'], expires_in: 60 }),
   'POST /tenants/:id/keys/rotate': () => ({ now: false }),
   'POST /tenants/:id/revoke-all': () => ({ reason: 'admin', comment: 'x' }),
+  'POST /tenants/:id/revoke-matching': () => ({
+    created_before: '2026-11-23T09:00:00Z',
+    created_after: '2026-11-22T09:00:00Z',
+    user_prefix: 'nobody-',
+    metadata: { device: 'phone' },
+    reason: 'admin',
+    comment: 'x',
+    dry_run: false,
+  }),
   'POST /sessions': ({ acme }) => ({
     tenant_id: acme.tenantId,
     user_id: 'alice',

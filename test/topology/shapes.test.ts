@@ -58,6 +58,27 @@ describe.each(SHAPES)('the API on Redis with $name', ({ start }) => {
     await shape?.stop();
   });
 
+  test('ends by a query what lies on any server, in steps', async () => {
+    const bravo = await service.tenant();
+    const [ours, theirs] = await Promise.all(
+      [acme, bravo].map((tenant) =>
+        Promise.all(USERS.map((user) => service.createSession(tenant, { user_id: `temp-${user}` }))),
+      ),
+    );
+    const { status, body } = await service.post(acme, `/tenants/${acme.tenantId}/revoke-matching`, {
+      user_prefix: 'temp-',
+      reason: 'admin',
+    });
+    expect([status, body['revoked_count']]).toEqual([200, USERS.length]);
+    expect(body).not.toHaveProperty('next_cursor');
+    for (const { access_token: token } of ours ?? []) {
+      expect((await service.validate(acme, token, 'store')).status).toBe(401);
+    }
+    for (const { access_token: token } of theirs ?? []) {
+      expect((await service.validate(bravo, token, 'store')).status).toBe(200);
+    }
+  });
+
   test('is ready', async () => {
     expect(await service.call('GET', '/health/ready')).toMatchObject({ status: 200 });
   });

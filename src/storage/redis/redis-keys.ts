@@ -37,6 +37,17 @@ export function sessionKey(tenantId: string, sessionId: string): string {
   return `tenant:{${tenantId}:${tagOf(sessionId)}}:session:${sessionId}`;
 }
 
+/** What SCAN is asked for; what it finds may be something else, such as the list of a user with a strange id. */
+export function sessionKeyPattern(tenantId: string): string {
+  return `tenant:{${tenantId.replace(/[\\*?[\]^]/g, '\\$&')}:*}:session:*`;
+}
+
+/** @returns null for what is no session of the tenant */
+export function sessionIdIn(tenantId: string, key: string): string | null {
+  const sessionId = key.slice(key.lastIndexOf(':') + 1);
+  return key === sessionKey(tenantId, sessionId) ? sessionId : null;
+}
+
 /** Sorted set of the user's session ids by time of creation, in ms. */
 export function userSessionsKey(tenantId: string, userId: string): string {
   return `tenant:{${tenantId}:${userTag(tenantId, userId)}}:sessions:${userId}`;

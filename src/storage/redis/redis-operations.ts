@@ -9,11 +9,11 @@ export type CommandName =
   | 'acquire-lease'
   | 'begin-feed'
   | 'block-token'
-  | 'copy-tenant'
   | 'delete-api-key'
   | 'delete-tenant'
   | 'find-api-key'
   | 'find-key-ring'
+  | 'find-servers'
   | 'find-session'
   | 'find-slot'
   | 'find-tenant'
@@ -30,8 +30,9 @@ export type CommandName =
   | 'read-info'
   | 'read-listed'
   | 'read-live-sessions'
-  | 'read-tenant-copy'
+  | 'read-scanned'
   | 'remove-session'
+  | 'scan-sessions'
   | 'tail-feed'
   | 'wait-for-replicas';
 

@@ -7,6 +7,7 @@ import {
   type RotationOutcome,
   type RotationRequest,
   type Session,
+  type SessionPage,
   type SessionStore,
 } from '../../sessions/session.js';
 import { countedOf, type Counted } from '../../sessions/live-count.js';
@@ -15,6 +16,7 @@ import type { RedisConnection } from './redis-connection.js';
 import { revokedKey, sessionKey, userSessionsKey } from './redis-keys.js';
 import type { RedisLiveSessions } from './redis-live-sessions.js';
 import { fromHash, toHash, type SessionHash } from './redis-session-hash.js';
+import { scanSessions } from './redis-session-scan.js';
 
 export class RedisSessionStore implements SessionStore {
   constructor(
@@ -152,6 +154,13 @@ export class RedisSessionStore implements SessionStore {
 
   async countLive(tenantId: string, epoch: number, nowMs: number): Promise<number> {
     return this.liveSessions.count(tenantId, epoch, nowMs);
+  }
+
+  async scan(
+    tenantId: string,
+    page: { cursor: string | null; limit: number; nowMs: number },
+  ): Promise<SessionPage> {
+    return scanSessions(this.redis, tenantId, page);
   }
 
   /** The listing goes last: cut short, it leaves an entry without a session, which is passed over. */

@@ -8,6 +8,7 @@ import {
   type RotationOutcome,
   type RotationRequest,
   type Session,
+  type SessionPage,
   type SessionStore,
 } from '../../sessions/session.js';
 import type { Row, SqliteDatabase } from './sqlite-database.js';
@@ -159,6 +160,26 @@ export class SqliteSessionStore implements SessionStore {
     await this.db.write(() =>
       this.db.run('DELETE FROM sessions WHERE tenant_id = ? AND session_id = ?', tenantId, sessionId),
     );
+  }
+
+  /** In the order of the ids, which is the order in which the records lie. */
+  async scan(
+    tenantId: string,
+    { cursor, limit, nowMs }: { cursor: string | null; limit: number; nowMs: number },
+  ): Promise<SessionPage> {
+    return this.db.read(() => {
+      const rows = this.db.all(
+        'SELECT * FROM sessions WHERE tenant_id = ? AND session_id > ? ORDER BY session_id LIMIT ?',
+        tenantId,
+        cursor ?? '',
+        limit,
+      );
+      const sessions = rows
+        .filter((row) => Number(row['expires_at_ms']) > nowMs)
+        .map((row) => ({ session: toSession(row), isMarked: row['revoked_reason'] !== null }));
+      const last = rows.length < limit ? undefined : rows.at(-1);
+      return { sessions, next: last ? String(last['session_id']) : null };
+    });
   }
 
   async countLive(tenantId: string, epoch: number, nowMs: number): Promise<number> {
