@@ -3,7 +3,12 @@ import { availableParallelism } from 'node:os';
 export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   // They take minutes: npm run check:deployment, npm run rehearse:rolling.
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/deployment/', '<rootDir>/test/rolling/'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/deployment/',
+    '<rootDir>/test/rolling/',
+    '<rootDir>/test/regions/',
+  ],
   extensionsToTreatAsEsm: ['.ts'],
   // @nestjs/common first: CommonJS packages that require it cannot while jest is still linking it.
   setupFiles: ['reflect-metadata', '@nestjs/common'],

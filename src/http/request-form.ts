@@ -15,7 +15,17 @@ export function formProblem(request: IncomingMessage): AppError | null {
   if (!hasReadableQuery(request.url ?? '')) {
     return new AppError('invalid_request', { description: 'The query is not percent-encoded UTF-8.' });
   }
-  return isPlain(request.headers) ? null : new AppError('unsupported_media_type');
+  return !hasBody(request.headers) || isPlain(request.headers)
+    ? null
+    : new AppError('unsupported_media_type');
+}
+
+/** Gateways pass on the headers of a request without its body. */
+function hasBody({
+  'content-length': length,
+  'transfer-encoding': coding,
+}: IncomingMessage['headers']): boolean {
+  return coding !== undefined || (length !== undefined && length !== '0');
 }
 
 /** Bodies are read as UTF-8, as they come: who passed this one on may have read it in another way. */

@@ -6,6 +6,7 @@ import { ERRORS } from '../errors.js';
 import { ForTenant } from '../http/access.js';
 import { ApiErrors } from '../http/api-errors.js';
 import { Caller, type TenantPrincipal } from '../http/principal.js';
+import { PassedOn } from '../http/unread-input.js';
 import { bearerChallenge, bearerTokenOf, hasScope, identityHeaders, refusalHeaders } from './bearer.js';
 import { ApiRefusedToken, BEARER_CHALLENGE, IDENTITY_HEADERS } from './refused-token.openapi.js';
 import { InvalidDto, toInvalidDto } from './session-answer.dto.js';
@@ -50,6 +51,7 @@ export class VerifyController {
    */
   @All('verify/*')
   @HttpCode(204)
+  @PassedOn()
   @ForTenant('sessions:validate')
   @ApiExcludeEndpoint()
   async verifyOriginal(

@@ -64,6 +64,12 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'needs a container engine and a cluster',
   'docs/load-test.md npm run load-test          # all of it, then writes the figures and pictures of this page; about 45 minutes':
     'measures',
+  'docs/multi-region.md BRIDGE_FROM=rediss://redis.home.example.com:6379 BRIDGE_TO=redis://redis:6379 BRIDGE_TENANTS=true node dist/bridge.js':
+    'needs two regions; test/regions/regions.test.ts has them',
+  'docs/operations.md npm run -s backup -- /backups/sessions-1.db   # where the service is: docs/cli.md':
+    'test/backup/sqlite.test.ts makes backups and puts them back',
+  'docs/operations.md redis-cli BGSAVE        # then, until rdb_bgsave_in_progress is 0 and rdb_last_bgsave_status is ok:':
+    'test/backup/redis.test.ts does the same with a server of its own',
   'docs/performance.md npm run build': 'measures; the second line does not end by itself',
 };
 

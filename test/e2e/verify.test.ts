@@ -48,6 +48,18 @@ describe.each(STORES)('verification for gateways on $name', ({ prepare }) => {
     expect(answer.headers.get('x-session-scope')).toBe('');
   });
 
+  test('takes what gateways pass on of the request that they hold, and reads nothing of it', async () => {
+    const { access_token: token } = await service().createSession(acme);
+    const { apiKey } = acme;
+    const elsewhere = '/sessions/verify/orders?page=2&revocation_check=skip';
+    const body = { comment: 'of somebody else' };
+    expect((await service().call('POST', elsewhere, { apiKey, body, headers: bearer(token) })).status).toBe(
+      204,
+    );
+    const encoded = { 'content-encoding': 'gzip', 'content-type': 'text/plain; charset=iso-8859-1' };
+    expect((await verify({ ...bearer(token), ...encoded })).status).toBe(204);
+  });
+
   test('challenges who sends no token, with no error', async () => {
     for (const authorization of [undefined, 'Basic YTpi', 'Bearerx y']) {
       const answer = await verify(authorization === undefined ? {} : { authorization });

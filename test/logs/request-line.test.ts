@@ -1,5 +1,7 @@
 /** One line a request, of a closed list of fields. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { FeedClient } from '../revocations/feed-client.js';
+import { eventually } from '../support/eventually.js';
 import { TestService, type TestTenant } from '../support/test-service.js';
 import { ListenedLog } from './listened-log.js';
 
@@ -40,6 +42,23 @@ describe('of a request', () => {
     const body = { access_token: 'x' };
     await service.call('POST', '/sessions/validate', { apiKey, body, headers: named('token') });
     expect(linesOf('token')).toMatchObject([{ status: 401, error: 'invalid_token' }]);
+  });
+
+  test('for a stream, the log says when it is over how soon it began and how long it lasted', async () => {
+    const client = await FeedClient.opened(service, tenant);
+    const id = String(client.answer.headers['x-request-id']);
+    expect(linesOf(id)).toEqual([]);
+    client.close();
+    const [line] = await eventually(
+      () => linesOf(id),
+      ({ length }) => length > 0,
+    );
+    expect(line).toMatchObject({
+      route: '/tenants/:id/revocations',
+      status: 200,
+      duration_ms: expect.any(Number),
+      streamed_ms: expect.any(Number),
+    });
   });
 
   test('that has no route, no caller or no sense, the log says no more than that', async () => {
