@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { runBuilt, type ServiceProcess } from '../e2e/built-service.js';
+import { buildSdkOnce } from '../sdk/built-sdk.js';
 import { freePort } from '../support/redis-server.js';
 import { buildOnce } from '../support/service-process.js';
 import { pages, ROOT, type Block } from './pages.js';
@@ -23,7 +24,9 @@ interface Setting {
 
 const PAGES: Readonly<Record<string, Setting>> = {
   'README.md': {},
+  'docs/getting-started.md': {},
   'docs/recipes.md': {},
+  'examples/README.md': {},
   'docs/cli.md': {
     given: `
       npx() { shift; node dist/cli.js "$@"; }
@@ -53,6 +56,7 @@ const PAGES: Readonly<Record<string, Setting>> = {
 const ELSEWHERE: Readonly<Record<string, string>> = {
   'README.md $ npm ci && npm start':
     'this suite starts the service in its place, and compares what it printed',
+  'docs/getting-started.md $ npm ci && npm run build -w sdk && npm start': 'as in the README',
   'README.md npm ci && npm run build && npm prune --omit=dev': 'installs, and needs a Redis by that name',
   'README.md npm ci && npm test': 'this suite is a part of it',
   'CONTRIBUTING.md npm ci': 'each line is a step of .ci/run, takes minutes, or does not end',
@@ -74,7 +78,10 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** Commands that serve until they are stopped, and what they print when they do. */
-const SERVING: Readonly<Record<string, RegExp>> = {};
+const SERVING: Readonly<Record<string, RegExp>> = {
+  'SESSIONS_API_KEY="$(cat data/demo-api-key)" node shop/server.mjs': /the shop is at/,
+  'npm run example -- express-app': /the example is at/,
+};
 
 const SHELL = new Set(['sh', 'bash', 'console']);
 const BLOCKS = pages()
@@ -108,6 +115,7 @@ describe.each(Object.keys(PAGES))('%s', (page) => {
 
   beforeAll(async () => {
     buildOnce();
+    buildSdkOnce();
     clone = cloneOfThis();
     const port = await freePort();
     service = runBuilt(clone, { PORT: String(port), ...PAGES[page]?.env });
@@ -231,7 +239,8 @@ function serving(command: string, otherwise: string): string {
   const printed = SERVING[command];
   if (!printed) return otherwise;
   return [
-    `${command} >serving.log 2>&1 & serving+=("$!")`,
+    // The service has the PORT of the environment.
+    `PORT=4000 ${command} >serving.log 2>&1 & serving+=("$!")`,
     `until grep -qE '${printed.source}' serving.log; do kill -0 "$!"; sleep 0.05; done`,
     'cat serving.log',
   ].join('\n');

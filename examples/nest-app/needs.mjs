@@ -1,0 +1,1 @@
+export const needs = { scopes: ['revocations:read', 'sessions:validate'] };
