@@ -45,7 +45,7 @@ export class RevocationFeed {
   private lastId = '';
   private readonly stopping = new AbortController();
   private readonly sweep: NodeJS.Timeout;
-  private waiters: (() => void)[] = [];
+  private readonly waiters = new Set<() => void>();
 
   constructor(
     private readonly transport: Transport,
@@ -81,11 +81,13 @@ export class RevocationFeed {
   /** @returns when something was heard, or the time is over */
   async untilHeard(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeoutMs);
-      this.waiters.push(() => {
+      const done = (): void => {
         clearTimeout(timer);
+        this.waiters.delete(done);
         resolve();
-      });
+      };
+      const timer = setTimeout(done, timeoutMs);
+      this.waiters.add(done);
     });
   }
 
@@ -198,9 +200,7 @@ export class RevocationFeed {
   }
 
   private wake(): void {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter();
+    for (const waiter of this.waiters) waiter();
   }
 
   private async pause(ms: number): Promise<void> {

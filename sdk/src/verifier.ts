@@ -13,6 +13,9 @@ import type { VerifierOptions, VerifierState, WhenStale } from './verifier-optio
 
 /** How far ahead of ours the clock of the instance that issued a token may be. */
 const CLOCK_SKEW_SECONDS = 5;
+/** While the service does not answer, requests do not all wait for it. */
+const ASKED_AGAIN_AFTER_MS = 500;
+const ASKING_TIMEOUT_MS = 2000;
 /** How long a key that was just made may stay unknown to the feed. */
 const NEW_KEY_WAIT_MS = 1500;
 
@@ -24,6 +27,7 @@ export class SessionVerifier {
   private readonly verified: VerifiedTokens;
   private readonly client: SessionClient | null;
   private readonly asked = new Map<string, Promise<Session>>();
+  private notAskedBeforeMs = Number.NEGATIVE_INFINITY;
   private readonly maxStalenessMs: number;
   private readonly whenStale: WhenStale;
   private readonly nowMs: () => number;
@@ -48,7 +52,13 @@ export class SessionVerifier {
     this.nowMs = options.nowMs ?? Date.now;
     this.client =
       apiKey !== undefined && revocations === 'follow'
-        ? new SessionClient({ ...options, apiKey, tenantId: this.tenantId, retries: options.retries ?? 1 })
+        ? new SessionClient({
+            timeoutMs: ASKING_TIMEOUT_MS,
+            retries: 0,
+            ...options,
+            apiKey,
+            tenantId: this.tenantId,
+          })
         : null;
     const anonymous = new Transport({ ...options, apiKey: undefined });
     this.keySet = new KeySet(anonymous, `${this.path}/jwks`, options.jwksCooldownMs ?? 1000);
@@ -228,6 +238,7 @@ export class SessionVerifier {
     if (this.whenStale !== 'ask') {
       throw undecidable('What is known of revocations is too old to accept a token.', this.lastError);
     }
+    if (performance.now() < this.notAskedBeforeMs) throw unknowable(this.lastError);
     // Many requests with one token ask once.
     const asked = this.asked.get(digest) ?? this.ask(token).finally(() => this.asked.delete(digest));
     this.asked.set(digest, asked);
@@ -240,7 +251,9 @@ export class SessionVerifier {
     } catch (error) {
       if (isRefusal(error)) throw error;
       this.lastError = error;
-      throw undecidable('What is known of revocations is too old, and the service cannot tell.', error);
+      const isBusy = error instanceof SessionServiceError && error.code === 'rate_limited';
+      if (!isBusy) this.notAskedBeforeMs = performance.now() + ASKED_AGAIN_AFTER_MS;
+      throw unknowable(error);
     }
   }
 
@@ -262,6 +275,10 @@ export class SessionVerifier {
     if (state === 'following') this.lastError = undefined;
     this.options.onStateChange?.({ state, previous, ageMs: this.status().ageMs, cause });
   }
+}
+
+function unknowable(cause: unknown): SessionServiceError {
+  return undecidable('What is known of revocations is too old, and the service cannot tell.', cause);
 }
 
 /** One object serves many requests: none of them may change what the others read. */
