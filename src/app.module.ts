@@ -8,6 +8,7 @@ import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { KeysModule } from './keys/keys.module.js';
 import { MetricsModule } from './http/metrics/metrics.module.js';
+import { OAuthModule } from './oauth/oauth.module.js';
 import { RevocationFeedsModule } from './revocations/revocation-feeds.module.js';
 import { RevocationsModule } from './revocations/revocations.module.js';
 import { SessionsModule } from './sessions/sessions.module.js';
@@ -28,6 +29,7 @@ import { Tracing } from './tracing.js';
     RevocationFeedsModule,
     TokensModule,
     SessionsModule,
+    OAuthModule,
     AuditModule,
     BackupModule,
     HealthModule,

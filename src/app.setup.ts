@@ -6,7 +6,7 @@ import { AppModule } from './app.module.js';
 import { SystemClock, type Clock } from './clock.js';
 import type { Config } from './config.js';
 import { AppError } from './errors.js';
-import type { ProtectedRoute } from './http/access.js';
+import { speaksOAuth, type ProtectedRoute } from './http/access.js';
 import { allowOrigins } from './http/cross-origin.js';
 import { answerClientError, answerExpectation } from './http/client-error.js';
 import { Drain } from './http/drain.js';
@@ -18,6 +18,7 @@ import { formProblem } from './http/request-form.js';
 import { requestIdOf } from './http/request-id.js';
 import { logRequestsTo } from './http/request-log.js';
 import { securityHeaders } from './http/security-headers.js';
+import { FormError, parseStrictForm } from './http/strict-form.js';
 import { JsonError, parseStrictJson } from './http/strict-json.js';
 import type { Log } from './logging/log.js';
 import { NestLogger } from './logging/nest-logger.js';
@@ -122,9 +123,12 @@ function prepareServer(
   server.server.on('checkExpectation', answerExpectation);
   server.addHook('onRequest', (request, _reply, done) => done(formProblem(request.raw) ?? undefined));
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    parseBody(body as Buffer, done);
-  });
+  for (const { type, parse, oauth } of BODY_TYPES) {
+    server.addContentTypeParser(type, { parseAs: 'buffer' }, (request, body, done) => {
+      if (speaksOAuth(request) !== oauth) done(new AppError('unsupported_media_type'));
+      else parseBody(body as Buffer, parse, done);
+    });
+  }
   server.addHook('onRoute', (route: RouteOptions) => {
     const { access, bodyLimit } = (route.config ?? {}) as ProtectedRoute;
     if (access === undefined) return;
@@ -150,16 +154,29 @@ function prepareServer(
   });
 }
 
-function parseBody(body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
+/** Each route takes one of them. */
+const BODY_TYPES = [
+  { type: 'application/json', parse: parseJsonObject, oauth: false },
+  { type: 'application/x-www-form-urlencoded', parse: parseStrictForm, oauth: true },
+];
+
+function parseBody(
+  body: Buffer,
+  parse: (bytes: Buffer) => object,
+  done: (error: Error | null, value?: unknown) => void,
+): void {
   if (body.length === 0) return done(null, undefined);
   try {
-    const value = parseStrictJson(body);
-    // null would pass for an empty body.
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw new JsonError('The body must be a JSON object.');
-    done(null, value);
+    done(null, parse(body));
   } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
+    if (!(error instanceof JsonError || error instanceof FormError)) throw error;
     done(new AppError('invalid_request', { description: error.message }));
   }
+}
+
+function parseJsonObject(bytes: Buffer): object {
+  const value = parseStrictJson(bytes);
+  // null would pass for an empty body.
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new JsonError('The body must be a JSON object.');
 }

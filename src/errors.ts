@@ -14,6 +14,11 @@ interface ErrorRow {
 
 export const ERRORS = {
   invalid_request: { status: 400, action: 'fix_request', description: 'The request is malformed.' },
+  unsupported_grant_type: {
+    status: 400,
+    action: 'fix_request',
+    description: 'The only grant_type here is refresh_token.',
+  },
   unauthorized: {
     status: 401,
     action: 'fix_request',

@@ -95,7 +95,7 @@ function partOf(file: string): string {
 
 const usersOf = (pattern: RegExp) => sourcesThat(({ code }) => pattern.test(code));
 
-const POLICIES = new Set(['Public', 'ForPlatform', 'ForTenant', 'ForPlatformOrTenant']);
+const POLICIES = new Set(['Public', 'ForPlatform', 'ForTenant', 'ForPlatformOrTenant', 'ForOAuthClient']);
 const VERBS = new Set(['Get', 'Post', 'Put', 'Patch', 'Delete', 'All', 'Head', 'Options', 'Search']);
 
 const decoratorsOf = (node: ts.MethodDeclaration): string[] =>
@@ -174,6 +174,7 @@ describe('dependencies', () => {
     ],
     ...Object.fromEntries(LAYERS.map((layer, at) => [layer, [...FOUNDATION, ...LAYERS.slice(0, at)]])),
     backup: [...FOUNDATION, 'http', 'tenants', 'sessions'],
+    oauth: [...FOUNDATION, 'http', 'tenants', 'keys', 'tokens', 'revocations', 'sessions'],
     health: [...FOUNDATION, 'http', 'keys', 'revocations'],
     traces: [...FOUNDATION, 'trace-settings', 'http'],
     'development-secrets': ['config', 'store-url'],
@@ -466,8 +467,9 @@ describe('the SDK', () => {
       ([, code = '']) => code,
     );
     const local = ['missing_token', 'unreachable', 'timed_out', 'unexpected_answer', 'undecidable', 'closed'];
-    // Making tenants is no application's business.
-    const wanted = Object.keys(ERRORS).filter((code) => code !== 'tenant_exists');
+    // Making tenants is no application's business, and a token endpoint is for those without the SDK.
+    const foreign = new Set(['tenant_exists', 'unsupported_grant_type']);
+    const wanted = Object.keys(ERRORS).filter((code) => !foreign.has(code));
     expect(known.toSorted()).toEqual([...wanted, ...local].toSorted());
   });
 });

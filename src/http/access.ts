@@ -5,7 +5,8 @@
 import { applyDecorators, SetMetadata, UseInterceptors } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiExtension, ApiSecurity } from '@nestjs/swagger';
-import { ApiErrors } from './api-errors.js';
+import type { FastifyRequest } from 'fastify';
+import { ApiErrors, ApiOAuthErrors } from './api-errors.js';
 import { HappeningsInterceptor } from './happenings.interceptor.js';
 
 export const SCOPES = [
@@ -31,6 +32,8 @@ export type AccessPolicy =
 interface RouteNeeds {
   /** Bytes; where it is missing, the configured limit holds. */
   readonly bodyLimit?: number;
+  /** Takes forms, authenticates OAuth clients, and answers errors in the words of RFC 6749. */
+  readonly oauth?: boolean;
 }
 
 /** The configuration of a fastify route that is not public. */
@@ -41,6 +44,12 @@ export interface ProtectedRoute extends RouteNeeds {
 export const ACCESS_POLICY = 'access-policy';
 export const API_KEY_SCHEME = 'api_key';
 export const METRICS_TOKEN_SCHEME = 'metrics_token';
+export const OAUTH_CLIENT_SCHEME = 'oauth_client';
+
+/** Whether the matched route does; false where there is none. */
+export function speaksOAuth({ routeOptions }: FastifyRequest): boolean {
+  return (routeOptions.config as ProtectedRoute | undefined)?.oauth === true;
+}
 
 /** Open to everybody: health, metrics, public keys. */
 export const Public = () => SetMetadata(ACCESS_POLICY, { who: 'anyone' } satisfies AccessPolicy);
@@ -55,6 +64,9 @@ export const ForTenant = (scope: Scope, needs: RouteNeeds = {}) =>
 /** For the platform key, or an API key of the tenant in the path with this scope. */
 export const ForPlatformOrTenant = (scope: Scope) => protectedBy({ who: 'platform-or-tenant', scope });
 
+/** For an OAuth client of the tenant in the path: an API key of it with this scope, as a client's id and secret. */
+export const ForOAuthClient = (scope: Scope) => protectedBy({ who: 'tenant', scope }, { oauth: true });
+
 function protectedBy(policy: AccessPolicy, needs: RouteNeeds = {}) {
   // A validation changes nothing, is the hot path, and an interceptor costs a tenth of it.
   const isHot = 'scope' in policy && policy.scope === 'sessions:validate';
@@ -63,7 +75,13 @@ function protectedBy(policy: AccessPolicy, needs: RouteNeeds = {}) {
     RouteConfig({ access: policy, ...needs } satisfies ProtectedRoute),
     ...(isHot ? [] : [UseInterceptors(HappeningsInterceptor)]),
     ApiSecurity(API_KEY_SCHEME),
+    ...(needs.oauth ? [ApiSecurity(OAUTH_CLIENT_SCHEME)] : []),
     ApiExtension('x-access', policy),
-    ApiErrors('unauthorized', 'insufficient_scope', 'rate_limited', 'store_unavailable'),
+    (needs.oauth ? ApiOAuthErrors : ApiErrors)(
+      'unauthorized',
+      'insufficient_scope',
+      'rate_limited',
+      'store_unavailable',
+    ),
   );
 }

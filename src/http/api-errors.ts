@@ -1,7 +1,8 @@
 /** Error answers in the OpenAPI document: one response per status, an example per code of the table. */
 import { applyDecorators } from '@nestjs/common';
-import { ApiExtraModels, ApiProperty, ApiResponse, getSchemaPath } from '@nestjs/swagger';
-import { ERRORS, type ErrorAction, type ErrorAnswer, type ErrorCode } from '../errors.js';
+import { ApiExtraModels, ApiProperty, ApiResponse, getSchemaPath, PickType } from '@nestjs/swagger';
+import { AppError, ERRORS, type ErrorAction, type ErrorAnswer, type ErrorCode } from '../errors.js';
+import { OAUTH_ERRORS, toOAuthError, type OAuthError, type OAuthErrorAnswer } from './oauth-errors.js';
 
 const REQUEST_ID = '5f0c2a4e-6d0b-4d0e-9c55-0f6f3f1f8a11';
 
@@ -23,30 +24,70 @@ export class ErrorBody {
   request_id!: string;
 }
 
+/** The body of every error answer of a route that speaks OAuth 2. */
+export class OAuthErrorBody extends PickType(ErrorBody, ['error_description', 'action', 'request_id']) {
+  /** RFC 6749 section 5.2. */
+  @ApiProperty({ enum: OAUTH_ERRORS })
+  error!: OAuthError;
+
+  /** The row of the table of errors: more exact than `error`. */
+  @ApiProperty({ enum: Object.keys(ERRORS) })
+  code!: ErrorCode;
+}
+
+/** In which words a route answers errors. */
+interface Words {
+  readonly body: typeof ErrorBody | typeof OAuthErrorBody;
+  readonly statusOf: (code: ErrorCode) => number;
+  readonly answerOf: (code: ErrorCode) => ErrorAnswer | OAuthErrorAnswer;
+}
+
+const TABLE: Words = {
+  body: ErrorBody,
+  statusOf: (code) => ERRORS[code].status,
+  answerOf: (code) => new AppError(code).answer,
+};
+
+const OAUTH: Words = {
+  body: OAuthErrorBody,
+  statusOf: (code) => toOAuthError(new AppError(code)).status,
+  answerOf: (code) => toOAuthError(new AppError(code)).answer,
+};
+
 const CODES = 'api-error-codes';
 
 /** Adds these codes to what the route's document already lists. */
-export function ApiErrors(...codes: ErrorCode[]): MethodDecorator {
+export const ApiErrors = (...codes: ErrorCode[]) => documented(codes, TABLE);
+
+/** The same for routes that speak OAuth 2. */
+export const ApiOAuthErrors = (...codes: ErrorCode[]) => documented(codes, OAUTH);
+
+function documented(codes: readonly ErrorCode[], words: Words): MethodDecorator {
   return (target, key, descriptor) => {
     const handler = descriptor.value as object;
     const known = (Reflect.getMetadata(CODES, handler) ?? []) as ErrorCode[];
     const added = codes.filter((code) => !known.includes(code));
     Reflect.defineMetadata(CODES, [...known, ...added], handler);
-    applyDecorators(ApiExtraModels(ErrorBody), ...responsesOf(added, known))(target, key, descriptor);
+    applyDecorators(ApiExtraModels(words.body), ...responsesOf(added, known, words))(target, key, descriptor);
   };
 }
 
 /** Where a route already has a response of that status, descriptions are joined and examples replaced. */
-function responsesOf(added: readonly ErrorCode[], known: readonly ErrorCode[]): MethodDecorator[] {
-  const byStatus = Map.groupBy(added, (code) => ERRORS[code].status);
+function responsesOf(
+  added: readonly ErrorCode[],
+  known: readonly ErrorCode[],
+  words: Words,
+): MethodDecorator[] {
+  const { body, statusOf, answerOf } = words;
+  const byStatus = Map.groupBy(added, statusOf);
   return [...byStatus].map(([status, group]) =>
     ApiResponse({
       status,
-      description: group.map((code) => `\`${code}\`: ${ERRORS[code].description}`).join(' '),
+      description: group.map((code) => `\`${code}\`: ${answerOf(code).error_description}`).join(' '),
       content: {
         'application/json': {
-          schema: { $ref: getSchemaPath(ErrorBody) },
-          examples: examplesOf([...known.filter((code) => ERRORS[code].status === status), ...group]),
+          schema: { $ref: getSchemaPath(body) },
+          examples: examplesOf([...known.filter((code) => statusOf(code) === status), ...group], words),
         },
       },
       ...(status === 503 || status === 429
@@ -59,16 +100,9 @@ function responsesOf(added: readonly ErrorCode[], known: readonly ErrorCode[]): 
 /** For an operation's `examples`, by code. */
 export function examplesOf(
   codes: readonly ErrorCode[],
-): Record<string, { value: ErrorAnswer & { readonly request_id: string } }> {
-  return Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }]));
-}
-
-function exampleOf(code: ErrorCode): ErrorAnswer & { readonly request_id: string } {
-  const { description, action } = ERRORS[code];
-  return {
-    error: code,
-    error_description: description,
-    action,
-    request_id: REQUEST_ID,
-  };
+  { answerOf }: Pick<Words, 'answerOf'> = TABLE,
+): Record<string, { value: object }> {
+  return Object.fromEntries(
+    codes.map((code) => [code, { value: { ...answerOf(code), request_id: REQUEST_ID } }]),
+  );
 }

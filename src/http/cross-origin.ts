@@ -1,11 +1,16 @@
 /**
- * What web pages of other origins may read: tenants' public keys, and only for the origins that are configured.
+ * What web pages of other origins may read: tenants' public keys and where they are found, and only for the origins
+ * that are configured.
  * Everything else needs an API key, which has no place in a browser.
  */
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
-const PUBLIC_KEYS = /^\/tenants\/[^/?]+\/(?:jwks|\.well-known\/jwks\.json)(?:\?|$)/;
+const OF_TENANTS =
+  /^\/tenants\/[^/?]+\/(?:jwks|\.well-known\/(?:jwks\.json|openid-configuration|oauth-authorization-server))(?:\?|$)/;
+const INSERTED = /^\/\.well-known\/oauth-authorization-server\/tenants\/[^/?]+(?:\?|$)/;
+const isPublic = (url: string): boolean => OF_TENANTS.test(url) || INSERTED.test(url);
+
 const PREFLIGHT_LIFE_SECONDS = 3600;
 
 /** Closed when there are no origins. */
@@ -20,6 +25,6 @@ export async function allowOrigins(server: FastifyInstance, origins: readonly st
   };
   await server.register(cors, {
     delegator: (request: FastifyRequest, done: (error: Error | null, options?: FastifyCorsOptions) => void) =>
-      done(null, PUBLIC_KEYS.test(request.url) ? open : { origin: false }),
+      done(null, isPublic(request.url) ? open : { origin: false }),
   });
 }

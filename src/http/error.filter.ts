@@ -5,8 +5,10 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.js';
+import { speaksOAuth } from './access.js';
 import { Happenings } from './happenings.js';
 import { SafeError } from '../logging/safe-error.js';
+import { toOAuthError } from './oauth-errors.js';
 
 const OUTAGE_LOG_INTERVAL_MS = 1000;
 
@@ -36,7 +38,9 @@ export class ErrorFilter implements ExceptionFilter {
     if (error.status >= 500) this.log(error, request.id);
     if (error.retryAfterSeconds !== undefined)
       void reply.header('retry-after', String(error.retryAfterSeconds));
-    void reply.status(error.status).send({ ...error.answer, request_id: request.id });
+    const said = speaksOAuth(request) ? toOAuthError(error) : { ...error, headers: {} };
+    void reply.headers(said.headers);
+    void reply.status(said.status).send({ ...said.answer, request_id: request.id });
   }
 
   private log(error: AppError, requestId: string): void {

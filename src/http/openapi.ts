@@ -1,7 +1,7 @@
 /** The OpenAPI document and its page at /docs. */
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
-import { API_KEY_SCHEME, METRICS_TOKEN_SCHEME } from './access.js';
+import { API_KEY_SCHEME, METRICS_TOKEN_SCHEME, OAUTH_CLIENT_SCHEME } from './access.js';
 
 export const DOCUMENTATION_PATH = '/docs';
 
@@ -22,6 +22,11 @@ export function buildDocument(app: NestFastifyApplication): OpenAPIObject {
     .setVersion(VERSION)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addApiKey({ type: 'apiKey', in: 'header', name: 'X-API-Key' }, API_KEY_SCHEME)
+    .addSecurity(OAUTH_CLIENT_SCHEME, {
+      type: 'http',
+      scheme: 'basic',
+      description: "client_id: an API key's id; client_secret: the whole API key. Or both in the form.",
+    })
     .addSecurity(METRICS_TOKEN_SCHEME, {
       type: 'http',
       scheme: 'bearer',

@@ -10,6 +10,7 @@ import { accessExpiry, type Session } from './session.js';
 /** The tokens of a session, as create and refresh answer with them. */
 export interface IssuedTokens {
   readonly sessionId: string;
+  readonly scope: string;
   readonly accessToken: string;
   readonly refreshToken: string;
   readonly expiresInSeconds: number;
@@ -34,6 +35,7 @@ export class SessionTokens {
     const refreshExp = toSeconds(session.idleExpiresAtMs);
     return {
       sessionId: sid,
+      scope,
       accessToken: await this.tokens.signAccess(ring, {
         ...subject,
         aud: settings.audience,

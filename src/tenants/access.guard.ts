@@ -8,13 +8,14 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../config.js';
 import { AppError } from '../errors.js';
-import { ACCESS_POLICY, type AccessPolicy, type ProtectedRoute } from '../http/access.js';
+import { ACCESS_POLICY, speaksOAuth, type AccessPolicy, type ProtectedRoute } from '../http/access.js';
 import { ErrorFilter } from '../http/error.filter.js';
 import { requireOwnTenant, type Principal, type TenantPrincipal } from '../http/principal.js';
 import { refuseUnreadInput } from '../http/unread-input.js';
 import { parseApiKey, type ApiKey, type PresentedApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { FailedAuthentications } from './failed-authentications.js';
+import { presentedKey, requireOneWay } from './presented-key.js';
 import { RateLimiter } from './rate-limiter.js';
 import type { Tenant } from './tenant.js';
 import { TenantsService } from './tenants.service.js';
@@ -51,6 +52,7 @@ export class AccessGuard implements CanActivate {
     if (policy?.who === 'anyone') return true;
     const http = context.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
+    requireOneWay(request);
     const principal = await this.admit(request, http.getResponse<FastifyReply>(), policy);
     authorise(policy, principal);
     if (principal.kind === 'tenant') await this.requireActive(principal, policy, request);
@@ -63,7 +65,7 @@ export class AccessGuard implements CanActivate {
    * flood costs no more than that. Everybody else is left to `admit`. It asks no store and waits for nothing.
    */
   enter(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const principal = this.recall(request.headers['x-api-key']);
+    const principal = this.recall(request);
     const tenant = principal && this.tenants.peek(principal.tenantId);
     if (!tenant) return done();
     request.principal = principal;
@@ -95,7 +97,9 @@ export class AccessGuard implements CanActivate {
   /** @throws AppError unauthorized; rate_limited when that happened too often from where the request comes from */
   private async identify(request: FastifyRequest): Promise<Principal> {
     try {
-      return await this.recognise(request.headers['x-api-key']);
+      const principal = await this.recognise(presentedKey(request));
+      if (isForeignClient(principal, request)) throw new AppError('unauthorized');
+      return principal;
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'unauthorized') throw error;
       const retryAfterSeconds = this.failures.count(request.ip);
@@ -132,21 +136,23 @@ export class AccessGuard implements CanActivate {
   }
 
   /** As `recognise`, from memory alone. */
-  private recall(header: string | string[] | undefined): TenantPrincipal | undefined {
-    const presented = typeof header === 'string' ? parseApiKey(header) : null;
+  private recall(request: FastifyRequest): TenantPrincipal | undefined {
+    const text = presentedKey(request);
+    const presented = text === undefined ? null : parseApiKey(text);
     const apiKey = presented && this.apiKeys.recall(presented);
-    return apiKey ? toPrincipal(presented, apiKey) : undefined;
+    const principal = apiKey ? toPrincipal(presented, apiKey) : undefined;
+    return principal && isForeignClient(principal, request) ? undefined : principal;
   }
 
   /** Every credential that is not good is refused alike. @throws AppError unauthorized */
-  async recognise(header: string | string[] | undefined): Promise<Principal> {
-    if (typeof header !== 'string') throw new AppError('unauthorized');
-    const presented = parseApiKey(header);
+  private async recognise(text: string | undefined): Promise<Principal> {
+    if (text === undefined) throw new AppError('unauthorized');
+    const presented = parseApiKey(text);
     if (presented) {
       const apiKey = await this.apiKeys.authenticate(presented);
       if (apiKey) return toPrincipal(presented, apiKey);
     }
-    const digest = hash('sha256', header, 'buffer');
+    const digest = hash('sha256', text, 'buffer');
     if (timingSafeEqual(digest, this.config.adminApiKeyDigest)) return { kind: 'platform' };
     // As much work as for a key that has the right form.
     if (!presented) await this.apiKeys.authenticate(NOBODY);
@@ -169,7 +175,12 @@ function toPrincipal({ tenantId, keyId }: PresentedApiKey, apiKey: ApiKey): Tena
   return { kind: 'tenant', tenantId, keyId, keyName: name, scopes, rateLimitPerSecond };
 }
 
-/** Routes for the platform or a tenant name the tenant in their path. */
+/** Each tenant is an authorization server of its own: clients of another are unknown to it. */
+function isForeignClient(principal: Principal, request: FastifyRequest): boolean {
+  return principal.kind === 'tenant' && speaksOAuth(request) && principal.tenantId !== tenantInPath(request);
+}
+
+/** Routes for the platform or a tenant, and those for OAuth clients, name the tenant in their path. */
 function tenantInPath(request: FastifyRequest): string {
   return (request.params as { id?: string }).id ?? '';
 }

@@ -135,7 +135,7 @@ export class TokensService {
     return this.verify<AccessClaims | RefreshClaims>(kind, tenantId, token, parsed);
   }
 
-  private issuerOf(tenantId: string): string {
+  issuerOf(tenantId: string): string {
     return `${this.config.publicUrl}/tenants/${tenantId}`;
   }
 

@@ -15,7 +15,8 @@ const OLD_KEY = `m1:${Buffer.alloc(32, 1).toString('base64')}`;
 const NEW_KEY = `m2:${Buffer.alloc(32, 2).toString('base64')}`;
 
 /** Changes nothing, however it answers. */
-const READING = /^(GET|HEAD) |^POST \/sessions\/validate$|^ALL \/sessions\/verify\//;
+const READING =
+  /^(GET|HEAD) |^POST \/sessions\/validate$|^ALL \/sessions\/verify\/|^POST \/tenants\/:id\/oauth\/introspect$/;
 
 interface Subject extends TestTenant {
   readonly session: Tokens;
@@ -26,9 +27,13 @@ interface Subject extends TestTenant {
 interface Change {
   readonly body?: (subject: Subject) => unknown;
   readonly query?: string;
+  /** In place of a body, for routes that speak OAuth. */
+  readonly form?: (subject: Subject) => Record<string, string>;
   /** What it leaves, in the order in which it is kept; for one call exactly this. */
   readonly leaves: readonly (readonly [action: string, more: object])[];
 }
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
 const CHANGES: Readonly<Record<string, Change>> = {
   'POST /tenants': {
@@ -82,6 +87,18 @@ const CHANGES: Readonly<Record<string, Change>> = {
   'POST /sessions/refresh': {
     body: ({ session }) => ({ refresh_token: session.refresh_token }),
     leaves: [['session_refreshed', { user_id: 'alice', details: { result: 'rotated' } }]],
+  },
+  'POST /tenants/:id/oauth/token': {
+    form: ({ session }) => ({
+      grant_type: 'refresh_token',
+      refresh_token: session.refresh_token,
+      comment: 'of no meaning here',
+    }),
+    leaves: [['session_refreshed', { user_id: 'alice', details: { result: 'rotated' } }]],
+  },
+  'POST /tenants/:id/oauth/revoke': {
+    form: ({ session }) => ({ token: session.refresh_token }),
+    leaves: [['session_ended', { user_id: 'alice', reason: 'user_logout' }]],
   },
   'POST /sessions/revoke': {
     body: ({ session }) => ({ token: session.access_token, reason: 'admin', comment: 'by phone' }),
@@ -148,7 +165,7 @@ describe.each(STORES)('on $name', ({ prepare }) => {
   test.each(Object.keys(CHANGES))(
     '%s leaves exactly its entries, with who did it and in which request',
     async (name) => {
-      const { body, query = '', leaves } = CHANGES[name] ?? { leaves: [] };
+      const { body, form, query = '', leaves } = CHANGES[name] ?? { leaves: [] };
       const subject = subjects.get(name) ?? (await subjectOn(service));
       const policy = routesOf(service.app).find((route) => route.name === name)?.policy;
       const apiKey = policy?.who === 'tenant' ? subject.apiKey : ADMIN_API_KEY;
@@ -156,8 +173,9 @@ describe.each(STORES)('on $name', ({ prepare }) => {
       const [method = '', path = ''] = name.split(' ');
       const answer = await service.call(method, filled(path, subject) + query, {
         apiKey,
-        headers: { 'x-request-id': requestId },
+        headers: { 'x-request-id': requestId, ...(form ? FORM : {}) },
         ...(body ? { body: body(subject) } : {}),
+        ...(form ? { body: new URLSearchParams(form(subject)).toString() } : {}),
       });
       expect([name, answer.status < 300]).toEqual([name, true]);
       const about = name === 'POST /tenants' ? { tenantId: `${subject.tenantId}-new` } : subject;

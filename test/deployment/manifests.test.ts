@@ -211,5 +211,9 @@ test('only the chosen paths are public, at the host of publicUrl', () => {
     http: { paths: { path: string }[] };
   };
   expect(host).toBe('sessions.example.com');
-  expect(http.paths.map(({ path }) => path)).toEqual(['/sessions', '/tenants']);
+  expect(http.paths.map(({ path }) => path)).toEqual([
+    '/sessions',
+    '/tenants',
+    '/.well-known/oauth-authorization-server',
+  ]);
 });

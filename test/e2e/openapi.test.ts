@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ERRORS } from '../../src/errors.js';
+import { AppError, ERRORS, type ErrorCode } from '../../src/errors.js';
+import { toOAuthError } from '../../src/http/oauth-errors.js';
 import { TestService } from '../support/test-service.js';
 import { buildOnce } from '../support/service-process.js';
 import { runBuilt, type ServiceProcess } from './built-service.js';
@@ -120,6 +121,7 @@ describe('the document', () => {
   test('describes the credentials', () => {
     expect(committed.components.securitySchemes).toEqual({
       api_key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      oauth_client: { type: 'http', scheme: 'basic', description: expect.stringContaining('client_secret') },
       metrics_token: { type: 'http', scheme: 'bearer', description: 'METRICS_TOKEN, where it is set.' },
     });
   });
@@ -137,6 +139,7 @@ describe('the document', () => {
 
   describe.each(OPERATIONS)('of $name', ({ name, operation }) => {
     const isPublic = () => routes.find((route) => route.name === name)?.policy?.who === 'anyone';
+    const speaksOAuth = name.includes('/oauth/');
 
     test('says in a sentence what it does', () => {
       expect(operation.summary).toMatch(/^[A-Z].{8,}\.$/);
@@ -144,13 +147,14 @@ describe('the document', () => {
 
     test('asks for a credential unless it is public', () => {
       const ofPublic = name === 'GET /metrics' ? [{ metrics_token: [] }, {}] : undefined;
-      expect(operation.security).toEqual(isPublic() ? ofPublic : [{ api_key: [] }]);
+      const ofOthers = speaksOAuth ? [{ api_key: [] }, { oauth_client: [] }] : [{ api_key: [] }];
+      expect(operation.security).toEqual(isPublic() ? ofPublic : ofOthers);
     });
 
     test('lists what can go wrong, once, with an example of each', () => {
       const errors = Object.entries(operation.responses).filter(([status]) => Number(status) >= 400);
       expect(errors.map(([status]) => status)).toEqual(
-        expect.arrayContaining(isPublic() ? [] : ['401', '403', '503']),
+        expect.arrayContaining(isPublic() ? [] : ['401', speaksOAuth ? '400' : '403', '503']),
       );
       if (operation.requestBody) expect(Object.keys(operation.responses)).toContain('400');
       if (name.startsWith('GET /health')) return; // reports, not errors of the table
@@ -158,9 +162,10 @@ describe('the document', () => {
         const examples = content?.['application/json']?.examples ?? {};
         expect(Object.keys(examples)).not.toEqual([]);
         for (const [code, { value }] of Object.entries(examples)) {
-          const row = new Map<string, { status: number; action: string }>(Object.entries(ERRORS)).get(code);
-          expect({ code, status: row?.status }).toEqual({ code, status: Number(status) });
-          expect(value).toMatchObject({ error: code, action: row?.action, request_id: expect.any(String) });
+          const row = new AppError(code as ErrorCode);
+          const said = speaksOAuth ? toOAuthError(row) : row;
+          expect({ code, status: said.status }).toEqual({ code, status: Number(status) });
+          expect(value).toMatchObject({ ...said.answer, request_id: expect.any(String) });
         }
         const mentioned = [...description.matchAll(/`(\w+)`: /g)].map(([, code]) => code);
         expect(new Set(mentioned).size).toBe(mentioned.length);

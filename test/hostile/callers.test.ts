@@ -28,6 +28,8 @@ interface Expectation {
   readonly body?: (subject: Subject) => unknown;
   readonly query?: (subject: Subject) => string;
   readonly headers?: (subject: Subject) => Record<string, string>;
+  /** In place of a body, for routes that speak OAuth. */
+  readonly form?: (subject: Subject) => Record<string, string>;
   /** The answer to a caller who may. */
   readonly done: number;
   /** The answer to another tenant's key that has every scope. */
@@ -51,10 +53,13 @@ const ABSENT: Subject = {
 /** Of the user, behind a gateway. */
 const bearer = ({ session }: Subject) => ({ authorization: `Bearer ${session.access_token}` });
 
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
 const OPEN: Expectation = { done: 200, foreign: [200, undefined] };
 const PLATFORM_ONLY = [403, 'insufficient_scope'] as const;
 const OTHER_TENANT = [404, 'tenant_not_found'] as const;
 const NO_TOKEN = [401, 'invalid_token'] as const;
+const NO_CLIENT = [401, 'invalid_client'] as const;
 const NO_SESSION = [404, 'session_not_found'] as const;
 
 /** A route that is not here fails the first test below. */
@@ -69,6 +74,24 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
   'POST /master-keys/reseal': { done: 200, foreign: PLATFORM_ONLY },
   'GET /tenants/:id/jwks': OPEN,
   'GET /tenants/:id/.well-known/jwks.json': OPEN,
+  'GET /.well-known/oauth-authorization-server/tenants/:id': OPEN,
+  'GET /tenants/:id/.well-known/oauth-authorization-server': OPEN,
+  'GET /tenants/:id/.well-known/openid-configuration': OPEN,
+  'POST /tenants/:id/oauth/token': {
+    form: ({ session }) => ({ grant_type: 'refresh_token', refresh_token: session.refresh_token }),
+    done: 200,
+    foreign: NO_CLIENT,
+  },
+  'POST /tenants/:id/oauth/introspect': {
+    form: ({ session }) => ({ token: session.access_token }),
+    done: 200,
+    foreign: NO_CLIENT,
+  },
+  'POST /tenants/:id/oauth/revoke': {
+    form: ({ session }) => ({ token: session.access_token }),
+    done: 200,
+    foreign: NO_CLIENT,
+  },
   'POST /tenants': {
     body: ({ tenantId }) => ({ tenant_id: `${tenantId}-new` }),
     done: 201,
@@ -145,6 +168,24 @@ const EXPECTED: Readonly<Record<string, Expectation>> = {
 
 const NAMES = Object.keys(EXPECTED);
 
+/** How a caller is refused whom nobody knows, and one who may not do it. */
+const IN_THE_TABLE = {
+  refused: {
+    error: 'unauthorized',
+    error_description: 'Send a valid API key in the X-API-Key header.',
+  },
+  forbidden: [403, 'insufficient_scope'],
+};
+const IN_OAUTH = {
+  refused: {
+    error: 'invalid_client',
+    error_description:
+      "Client authentication failed: client_id is an API key's id, client_secret the whole API key.",
+    code: 'unauthorized',
+  },
+  forbidden: [400, 'unauthorized_client'],
+};
+
 describe('access policies', () => {
   test('are declared on every route, and every route is tested here', async () => {
     const service = await TestService.start();
@@ -202,9 +243,10 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
       .replace(':key_id', subject.keyId)
       .replace(':kid', subject.kid)
       .replace(':session_id', subject.session.session_id);
-    const { body, query, headers } = EXPECTED[name] ?? {};
+    const { body, query, headers, form } = EXPECTED[name] ?? {};
     return service().call(method === 'ALL' ? 'PUT' : method, path + (query?.(subject) ?? ''), {
       ...(headers ? { headers: headers(subject) } : {}),
+      ...(form ? { body: new URLSearchParams(form(subject)).toString(), headers: FORM } : {}),
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(body ? { body: body(subject) } : {}),
     });
@@ -272,6 +314,7 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
   describe.each(NAMES)('%s', (name) => {
     const { done, foreign } = EXPECTED[name] ?? OPEN;
     const isOpen = foreign[0] === 200 && name.startsWith('GET');
+    const { refused, forbidden } = EXPECTED[name]?.form ? IN_OAUTH : IN_THE_TABLE;
 
     test('treats every credential that is not good alike', async () => {
       const { subject } = victim;
@@ -282,8 +325,7 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
         expect({ kind, status }).toEqual({ kind, status: none.status });
         if (!isOpen) {
           expect({ ...body, request_id: '' }).toEqual({
-            error: 'unauthorized',
-            error_description: 'Send a valid API key in the X-API-Key header.',
+            ...refused,
             action: 'fix_request',
             request_id: '',
           });
@@ -319,9 +361,7 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
       const scopes = 'scope' in policy ? SCOPES.filter((scope) => scope !== policy.scope) : SCOPES;
       const { apiKey } = await keyOf(tenant, scopes);
       const { status, body } = await send(name, subject, apiKey);
-      expect([status, isOpen ? undefined : body['error']]).toEqual(
-        isOpen ? [200, undefined] : [403, 'insufficient_scope'],
-      );
+      expect([status, isOpen ? undefined : body['error']]).toEqual(isOpen ? [200, undefined] : forbidden);
       await expectUntouched();
     });
 
@@ -337,8 +377,8 @@ describe.each(STORES)('access over HTTP on $name', ({ prepare }) => {
       const policy = policyOf(name);
       const { subject } = await newSubject();
       const { status, body } = await send(name, subject, ADMIN_API_KEY);
-      expect(status).toBe(policy.who === 'tenant' ? 403 : done);
-      if (policy.who === 'tenant') expect(body['error']).toBe('insufficient_scope');
+      expect(status).toBe(policy.who === 'tenant' ? forbidden[0] : done);
+      if (policy.who === 'tenant') expect(body['error']).toBe(forbidden[1]);
     });
   });
 

@@ -69,6 +69,19 @@ const GOOD: Readonly<Record<string, BodyRoute['body']>> = {
   'POST /master-keys/reseal': null,
 };
 
+/** Routes that take forms: hostile ones are in forms.test.ts. */
+export const FORM_ROUTES: Readonly<Record<string, (target: Target) => Record<string, string>>> = {
+  'POST /tenants/:id/oauth/token': ({ session }) => ({
+    grant_type: 'refresh_token',
+    refresh_token: session.refresh_token,
+  }),
+  'POST /tenants/:id/oauth/introspect': ({ session }) => ({
+    token: session.access_token,
+    token_type_hint: 'access_token',
+  }),
+  'POST /tenants/:id/oauth/revoke': ({ session }) => ({ token: session.access_token }),
+};
+
 export const BODY_ROUTES: readonly BodyRoute[] = Object.entries(GOOD).map(([name, body]) => {
   const [method = '', pattern = ''] = name.split(' ');
   return {

@@ -14,6 +14,7 @@ describe('the table of errors', () => {
   test('has the documented codes and statuses', () => {
     expect(Object.fromEntries(ROWS.map(({ code, status }) => [code, status]))).toEqual({
       invalid_request: 400,
+      unsupported_grant_type: 400,
       unauthorized: 401,
       insufficient_scope: 403,
       tenant_suspended: 403,

@@ -60,7 +60,7 @@ export const SESSION_METRIC_PROVIDERS = [
   }),
 ];
 
-const REFRESH_ROUTE = '/sessions/refresh';
+const REFRESH_ROUTES = new Set(['/sessions/refresh', '/tenants/:id/oauth/token']);
 
 @Injectable()
 export class SessionMetrics {
@@ -140,7 +140,7 @@ export class SessionMetrics {
     if (validated) {
       this.validated.of(principal.tenantId, validated.result).inc();
       this.duration.of(principal.tenantId, validated.check).observe(seconds);
-    } else if (refusedWith && route === REFRESH_ROUTE) {
+    } else if (refusedWith && REFRESH_ROUTES.has(route)) {
       this.refreshed.of(principal.tenantId, refusedWith).inc();
     }
   }
