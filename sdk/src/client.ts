@@ -20,8 +20,8 @@ import { sessionOf, type Session } from './session.js';
 import { Transport, type TransportOptions } from './transport.js';
 
 export interface SessionClientOptions extends TransportOptions {
-  /** A tenant's API key, with the scopes of the calls that are made. */
-  readonly apiKey: string;
+  /** A tenant's API key, with the scopes of the calls that are made. Undefined, as an unset variable is, is refused. */
+  readonly apiKey: string | undefined;
   /** The tenant; read out of the API key when it is left out. */
   readonly tenantId?: string | undefined;
 }
@@ -63,6 +63,7 @@ export class SessionClient {
   private readonly transport: Transport;
 
   constructor(options: SessionClientOptions) {
+    if (!options.apiKey) throw new TypeError('Give apiKey: every call needs one.');
     this.tenantId = options.tenantId ?? tenantOf(options.apiKey);
     this.transport = new Transport(options);
   }

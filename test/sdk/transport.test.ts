@@ -108,6 +108,12 @@ describe('a call', () => {
   });
 });
 
+test('a client without an API key is not made', () => {
+  for (const apiKey of [undefined, '', 'secret']) {
+    expect(() => new SessionClient({ url: 'https://sessions.test', apiKey })).toThrow(TypeError);
+  }
+});
+
 describe('what is not an answer of the service', () => {
   test.each([
     ['a page', () => new Response('<html>', { status: 200 })],
