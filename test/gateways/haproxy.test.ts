@@ -1,0 +1,4 @@
+import { behavesAsGateway } from './behaviour.js';
+import { HAPROXY } from './haproxy.js';
+
+behavesAsGateway(HAPROXY);
