@@ -13,8 +13,8 @@ global
 defaults
   mode http
   timeout connect 5s
-  timeout client 60s
-  timeout server 60s
+  timeout client 180s
+  timeout server 180s
   timeout check 5s
   # A connection that could not be made carried no request: another instance gets it.
   retries 3
