@@ -26,6 +26,13 @@ const PAGES: Readonly<Record<string, Setting>> = {
   'README.md': {},
   'docs/getting-started.md': {},
   'docs/recipes.md': {},
+  'docs/standards.md': {
+    given: `
+      SESSION="$(curl -s http://localhost:3000/sessions -H "X-API-Key: $(cat data/demo-api-key)" \\
+        -H 'Content-Type: application/json' -d '{"tenant_id":"demo","user_id":"alice","scope":"read"}')"
+      ACCESS="$(echo "$SESSION" | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')"
+      REFRESH="$(echo "$SESSION" | sed 's/.*"refresh_token":"\\([^"]*\\)".*/\\1/')"`,
+  },
   'examples/README.md': {},
   'docs/cli.md': {
     given: `
