@@ -210,7 +210,9 @@ function run(page: string, clone: string, ports: ReadonlyMap<string, number>): R
   const script = [
     'set -euo pipefail',
     'serving=()',
-    `trap 'for pid in "\${serving[@]}"; do kill "$pid"; done' EXIT`,
+    // Each in a group of its own, so that what npm has started ends too.
+    'set -m',
+    `trap 'for group in "\${serving[@]}"; do kill -- "-$group"; wait "$group" || true; done' EXIT`,
     here(PAGES[page]?.given ?? ''),
     ...blocks.flatMap((block) => [`printf '\\n${MARK}\\n'`, here(asTyped(block))]),
   ].join('\n');
