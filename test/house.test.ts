@@ -552,6 +552,15 @@ describe('package.json', () => {
     expect(loose).toEqual([]);
   });
 
+  test('has a reason for every package, in the README', () => {
+    const rows = read('README.md').matchAll(/^\| `([^`]+)` \|/gm);
+    const reasons = new Set([...rows].map(([, name]) => name));
+    const named = ['dependencies', 'optionalDependencies', 'devDependencies'].flatMap((group) =>
+      Object.keys(manifest[group] ?? {}),
+    );
+    expect(named.filter((name) => !reasons.has(name))).toEqual([]);
+  });
+
   test('names every package that the service imports, and no other', () => {
     const imported = new Set(
       SOURCES.flatMap(({ imports }) => imports)
