@@ -22,6 +22,7 @@ import { FormError, parseStrictForm } from './http/strict-form.js';
 import { JsonError, parseStrictJson } from './http/strict-json.js';
 import type { Log } from './logging/log.js';
 import { NestLogger } from './logging/nest-logger.js';
+import { WarmValidation } from './sessions/warm-validation.js';
 import { AccessGuard } from './tenants/access.guard.js';
 import { RequestScope } from './request-scope.js';
 import { StoreBudget } from './store-budget.js';
@@ -111,6 +112,7 @@ function prepareServer(
 ): void {
   const drain = app.get(Drain);
   const guard = app.get(AccessGuard, { strict: false });
+  const warm = app.get(WarmValidation, { strict: false });
   const requests = app.get(RequestEnds);
   const newBudget = (): StoreBudget => new StoreBudget(config.redisCommandTimeoutMs * STORE_BUDGET_TIMEOUTS);
   // The first of all hooks: whatever refuses a request comes later.
@@ -130,9 +132,11 @@ function prepareServer(
     });
   }
   server.addHook('onRoute', (route: RouteOptions) => {
-    const { access, bodyLimit } = (route.config ?? {}) as ProtectedRoute;
+    const { access, bodyLimit, fromMemory } = (route.config ?? {}) as ProtectedRoute;
     if (access === undefined) return;
     route.onRequest = guard.enter.bind(guard);
+    // Traces tell of each step, so with them each is gone.
+    if (fromMemory && config.traces === null) route.preValidation = warm.enter.bind(warm);
     if (bodyLimit === undefined) return;
     route.bodyLimit = Math.max(bodyLimit, server.initialConfig.bodyLimit ?? 0);
     // The guard proper comes after the body: nobody unknown gets megabytes parsed first.

@@ -32,6 +32,8 @@ export type AccessPolicy =
 interface RouteNeeds {
   /** Bytes; where it is missing, the configured limit holds. */
   readonly bodyLimit?: number;
+  /** What memory can answer is answered before the framework's router. */
+  readonly fromMemory?: boolean;
   /** Takes forms, authenticates OAuth clients, and answers errors in the words of RFC 6749. */
   readonly oauth?: boolean;
 }

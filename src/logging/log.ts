@@ -2,7 +2,14 @@
  * The log: JSON lines by pino, of fields from a closed list. What is not on the list, or is no plain value, does not
  * reach a line; so nothing secret gets there because somebody logged one object too many.
  */
-import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import {
+  destination,
+  pino,
+  stdTimeFunctions,
+  symbols,
+  type DestinationStream,
+  type Logger as PinoLogger,
+} from 'pino';
 import type { LogLevel } from '../config.js';
 import { SafeError } from './safe-error.js';
 import { TerminalLines } from './terminal-lines.js';
@@ -61,6 +68,25 @@ export function createLog(level: LogLevel, to: DestinationStream = standardOutpu
     },
     to,
   );
+}
+
+/** @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed */
+export function lineWriter(log: Log): (level: 'info' | 'debug', members: string) => void {
+  const to = (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym];
+  return (level, members) => void to?.write(`{"level":"${level}"${timeMember()},${members}}\n`);
+}
+
+let millisecond = Number.NaN;
+let member = '';
+
+/** As pino writes it; many lines of one millisecond have one time. */
+function timeMember(): string {
+  const now = Math.floor(performance.now());
+  if (now !== millisecond) {
+    millisecond = now;
+    member = stdTimeFunctions.isoTime();
+  }
+  return member;
 }
 
 /** Nobody waits for a line to be written: a slow reader of the log must not slow the service down. */

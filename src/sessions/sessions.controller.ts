@@ -14,7 +14,6 @@ import {
   SessionListDto,
   SessionViewDto,
   toIssuedDto,
-  toValidationDto,
   toView,
   ValidDto,
 } from './session-answer.dto.js';
@@ -30,6 +29,7 @@ import {
 } from './session.dto.js';
 import { SessionIdParam } from './session-id.param.js';
 import { SessionsService } from './sessions.service.js';
+import { answerValidation } from './warm-validation.js';
 
 /** Room for 1,000 tokens; every other route has the configured limit. */
 const BATCH_BODY_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ export class SessionsController {
   @Post('validate')
   @HttpCode(200)
   @ApiRefusedToken()
-  @ForTenant('sessions:validate')
+  @ForTenant('sessions:validate', { fromMemory: true })
   @ApiErrors('invalid_request', 'tenant_suspended')
   @ApiOkResponse({ type: ValidDto })
   async validate(
@@ -66,11 +66,7 @@ export class SessionsController {
   ): Promise<ValidDto | InvalidDto> {
     const check = body.revocation_check ?? 'replica';
     const validation = await this.sessions.validate(caller, body.access_token, check);
-    if (!validation.valid) void reply.status(401);
-    request.validated = validation.valid
-      ? { check: validation.revocation.checked, result: 'valid' }
-      : { check, result: validation.error };
-    return toValidationDto(validation, request.id);
+    return answerValidation(validation, check, { request, reply });
   }
 
   /** Exchange a refresh token for a new pair. Safe to repeat within the grace window. */

@@ -11,6 +11,7 @@ import { SessionsService } from './sessions.service.js';
 import { TenantCensus } from './tenant-census.js';
 import { TenantSessionsController } from './tenant-sessions.controller.js';
 import { VerifyController } from './verify.controller.js';
+import { WarmValidation } from './warm-validation.js';
 
 /** Sessions: created, validated, refreshed, listed and ended. */
 @Module({
@@ -23,6 +24,7 @@ import { VerifyController } from './verify.controller.js';
     RevocationBatch,
     TenantCensus,
     IncidentsService,
+    WarmValidation,
   ],
   exports: [SessionsService, SessionEndings],
 })

@@ -94,13 +94,8 @@ export class SessionsService {
     const verified = await this.tokens.verifyAccess(caller.tenantId, token);
     if (!verified.ok) return { valid: false, error: verified.error };
     const { claims } = verified;
-    if (check === 'skip') return { valid: true, claims, revocation: { checked: 'skip', ageMs: null } };
-    // A revocation that this instance knows of holds whatever else is asked.
-    const verdict = this.replica.verdict(claims.sid, claims.jti);
-    if (verdict === 'revoked') return { valid: false, error: 'token_revoked' };
-    if (check === 'replica' && verdict === 'clear' && this.replica.isCurrent()) {
-      return { valid: true, claims, revocation: { checked: 'replica', ageMs: this.replica.ageMs() } };
-    }
+    const judged = this.judgeHere(claims, check);
+    if (judged) return judged;
     try {
       return await this.checkInStore(claims);
     } catch (error) {
@@ -108,6 +103,23 @@ export class SessionsService {
       if (check === 'store' || !isOutage(error)) throw error;
       return this.serveStale(claims, error);
     }
+  }
+
+  /** As `validate`, where nothing must be waited for. @returns undefined elsewhere */
+  validateHere(caller: TenantPrincipal, token: string, check: RevocationCheck): Validation | undefined {
+    const verified = this.tokens.verifyAccessHere(caller.tenantId, token);
+    if (!verified) return undefined;
+    return verified.ok ? this.judgeHere(verified.claims, check) : { valid: false, error: verified.error };
+  }
+
+  /** What memory can say of a token that is good by itself; undefined when the store must be asked. */
+  private judgeHere(claims: AccessClaims, check: RevocationCheck): Validation | undefined {
+    if (check === 'skip') return { valid: true, claims, revocation: { checked: 'skip', ageMs: null } };
+    // A revocation that this instance knows of holds whatever else is asked.
+    const verdict = this.replica.verdict(claims.sid, claims.jti);
+    if (verdict === 'revoked') return { valid: false, error: 'token_revoked' };
+    if (check === 'store' || verdict === 'unknown' || !this.replica.isCurrent()) return undefined;
+    return { valid: true, claims, revocation: { checked: 'replica', ageMs: this.replica.ageMs() } };
   }
 
   private async checkInStore(claims: AccessClaims): Promise<Validation> {

@@ -76,6 +76,14 @@ export class AccessGuard implements CanActivate {
     else done();
   }
 
+  /** As `canActivate`, of a caller whom `enter` let in. @returns undefined when that must judge, or would refuse */
+  recallAdmitted(request: FastifyRequest): TenantPrincipal | undefined {
+    const { principal } = request;
+    const { access } = request.routeOptions.config as ProtectedRoute;
+    if (principal?.kind !== 'tenant' || !request.isCounted || !tenantMay(access, principal)) return undefined;
+    return this.tenants.peek(principal.tenantId)?.status === 'active' ? principal : undefined;
+  }
+
   /**
    * Recognises the caller and counts the request, unless that was done before.
    * @throws AppError unauthorized, rate_limited

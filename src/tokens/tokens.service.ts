@@ -109,19 +109,47 @@ export class TokensService {
 
   /** Signature, claims and times; whether it was revoked one by one is not known here. */
   async verifyAccess(tenantId: string, token: string): Promise<Verified<AccessClaims>> {
-    if (token.length > MAX_TOKEN_LENGTH) return { ok: false, error: 'invalid_token' };
+    const here = this.verifyAccessHere(tenantId, token);
+    if (here) return here;
+    if (!claimsOf(ACCESS, tenantId, parseCompactJwt(token))) return INVALID;
+    return (
+      this.verifyAccessUnder(await this.keyRings.get(tenantId), tenantId, token) ??
+      this.verifyAccessUnder(await this.keyRings.refetch(tenantId), tenantId, token) ??
+      FORGED
+    );
+  }
+
+  /** As `verifyAccess`, where nothing must be waited for. @returns undefined elsewhere */
+  verifyAccessHere(tenantId: string, token: string): Verified<AccessClaims> | undefined {
+    if (token.length > MAX_TOKEN_LENGTH) return INVALID;
+    const ring = this.keyRings.peek(tenantId);
+    return ring && this.verifyAccessUnder(ring, tenantId, token);
+  }
+
+  /** @returns undefined when the ring has no key of the token's kid */
+  private verifyAccessUnder(
+    ring: OpenKeyRing,
+    tenantId: string,
+    token: string,
+  ): Verified<AccessClaims> | undefined {
+    const nowMs = this.clock.nowMs();
     const digest = VerifiedTokens.digest(token);
     const known = this.verified.get(digest);
     if (known) {
-      const { claims, kid, key } = known;
-      if (claims.tenant_id !== tenantId) return { ok: false, error: 'invalid_token' };
-      const nowMs = this.clock.nowMs();
-      const found = (await this.keyRings.get(tenantId)).verificationKey(kid, nowMs);
-      if (found?.key === key) return judge(claims, found.state, nowMs);
+      if (known.claims.tenant_id !== tenantId) return INVALID;
+      const found = ring.verificationKey(known.kid, nowMs);
+      // Under another key of that kid it must be proved again.
+      if (found?.key === known.key) return judge(known.claims, found.state, nowMs);
     }
-    return this.verify<AccessClaims>(ACCESS, tenantId, token, parseCompactJwt(token), (claims, kid, key) => {
-      this.verified.keep(digest, token.length, { claims, kid, key });
-    });
+    const parsed = parseCompactJwt(token);
+    const claims = claimsOf<AccessClaims>(ACCESS, tenantId, parsed);
+    if (!parsed || !claims) return INVALID;
+    const { kid } = parsed.header;
+    const found = ring.verificationKey(kid, nowMs);
+    if (!found) return undefined;
+    if (!hasValidSignature(ACCESS, token, found)) return FORGED;
+    this.verified.keep(digest, token.length, { claims, kid, key: found.key });
+    return judge(claims, found.state, nowMs);
   }
 
   async verifyRefresh(tenantId: string, token: string): Promise<Verified<RefreshClaims>> {
@@ -144,32 +172,34 @@ export class TokensService {
     tenantId: string,
     token: string,
     parsed: CompactJwt | null,
-    onProven?: (claims: C, kid: string, key: KeyObject) => void,
   ): Promise<Verified<C>> {
-    if (
-      !parsed ||
-      parsed.header.alg !== kind.alg ||
-      parsed.header.typ !== kind.typ ||
-      !kind.obeys(parsed.payload)
-    ) {
-      return { ok: false, error: 'invalid_token' };
-    }
-    const claims = parsed.payload as unknown as C;
-    // Before any key is looked up: a token of another tenant and one of no tenant are answered alike.
-    if (claims.tenant_id !== tenantId || !claims.iss.endsWith(`/tenants/${tenantId}`)) {
-      return { ok: false, error: 'invalid_token' };
-    }
+    const claims = claimsOf<C>(kind, tenantId, parsed);
+    if (!parsed || !claims) return INVALID;
     const nowMs = this.clock.nowMs();
     const { kid } = parsed.header;
     const found =
       kind.find(await this.keyRings.get(tenantId), kid, nowMs) ??
       kind.find(await this.keyRings.refetch(tenantId), kid, nowMs);
-    if (!found || !hasValidSignature(kind, token, found)) {
-      return { ok: false, error: 'invalid_signature' };
-    }
-    onProven?.(claims, kid, found.key);
-    return judge(claims, found.state, nowMs);
+    return found && hasValidSignature(kind, token, found) ? judge(claims, found.state, nowMs) : FORGED;
   }
+}
+
+const INVALID = { ok: false, error: 'invalid_token' } as const;
+const FORGED = { ok: false, error: 'invalid_signature' } as const;
+
+/**
+ * Before any key is looked up: a token of another tenant and one of no tenant are answered alike.
+ * @returns null unless the token says what one of its kind and this tenant must
+ */
+function claimsOf<C extends AccessClaims | RefreshClaims>(
+  kind: Kind,
+  tenantId: string,
+  parsed: CompactJwt | null,
+): C | null {
+  if (!parsed || parsed.header.alg !== kind.alg || parsed.header.typ !== kind.typ) return null;
+  if (!kind.obeys(parsed.payload)) return null;
+  const claims = parsed.payload as unknown as C;
+  return claims.tenant_id === tenantId && claims.iss.endsWith(`/tenants/${tenantId}`) ? claims : null;
 }
 
 /** What a token with a good signature is worth now. */
