@@ -73,7 +73,9 @@ export function createLog(level: LogLevel, to: DestinationStream = standardOutpu
 /** @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed */
 export function lineWriter(log: Log): (level: 'info' | 'debug', members: string) => void {
   const to = (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym];
-  return (level, members) => void to?.write(`{"level":"${level}"${timeMember()},${members}}\n`);
+  return (level, members) => {
+    to?.write(`{"level":"${level}"${timeMember()},${members}}\n`);
+  };
 }
 
 let millisecond = Number.NaN;

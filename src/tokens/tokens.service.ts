@@ -142,7 +142,7 @@ export class TokensService {
       if (found?.key === known.key) return judge(known.claims, found.state, nowMs);
     }
     const parsed = parseCompactJwt(token);
-    const claims = claimsOf<AccessClaims>(ACCESS, tenantId, parsed);
+    const claims = claimsOf(ACCESS, tenantId, parsed) as AccessClaims | null;
     if (!parsed || !claims) return INVALID;
     const { kid } = parsed.header;
     const found = ring.verificationKey(kid, nowMs);
@@ -173,7 +173,7 @@ export class TokensService {
     token: string,
     parsed: CompactJwt | null,
   ): Promise<Verified<C>> {
-    const claims = claimsOf<C>(kind, tenantId, parsed);
+    const claims = claimsOf(kind, tenantId, parsed) as C | null;
     if (!parsed || !claims) return INVALID;
     const nowMs = this.clock.nowMs();
     const { kid } = parsed.header;
@@ -191,14 +191,14 @@ const FORGED = { ok: false, error: 'invalid_signature' } as const;
  * Before any key is looked up: a token of another tenant and one of no tenant are answered alike.
  * @returns null unless the token says what one of its kind and this tenant must
  */
-function claimsOf<C extends AccessClaims | RefreshClaims>(
+function claimsOf(
   kind: Kind,
   tenantId: string,
   parsed: CompactJwt | null,
-): C | null {
+): AccessClaims | RefreshClaims | null {
   if (!parsed || parsed.header.alg !== kind.alg || parsed.header.typ !== kind.typ) return null;
   if (!kind.obeys(parsed.payload)) return null;
-  const claims = parsed.payload as unknown as C;
+  const claims = parsed.payload as unknown as AccessClaims | RefreshClaims;
   return claims.tenant_id === tenantId && claims.iss.endsWith(`/tenants/${tenantId}`) ? claims : null;
 }
 
