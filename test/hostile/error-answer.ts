@@ -1,6 +1,7 @@
 /** What every refusal looks like: a row of the table of errors, and nothing else. */
 import { expect } from '@jest/globals';
-import { ERRORS, type ErrorCode } from '../../src/errors.js';
+import { AppError, ERRORS, type ErrorCode } from '../../src/errors.js';
+import { toOAuthError } from '../../src/http/oauth-errors.js';
 
 export interface Refusal {
   readonly status: number;
@@ -10,18 +11,20 @@ export interface Refusal {
 
 const isCode = (text: unknown): text is ErrorCode => typeof text === 'string' && Object.hasOwn(ERRORS, text);
 
-/** A row of the table. @param sent goes into the message of a failure */
+/** A row of the table, in OAuth's words where it says `code`. @param sent goes into the message of a failure */
 export function expectTableError({ status, headers, body }: Refusal, sent: unknown): void {
-  const { error, valid, action, ...rest } = (body ?? {}) as Record<string, unknown>;
-  if (!isCode(error)) {
+  const { error, code, valid, action, ...rest } = (body ?? {}) as Record<string, unknown>;
+  const name = code ?? error;
+  if (!isCode(name)) {
     expect({ sent, status, body }).toEqual({ sent, status, body: 'a row of the table of errors' });
     return;
   }
-  const row = ERRORS[error];
+  const row = ERRORS[name];
+  const oauth = toOAuthError(new AppError(name));
   expect({ sent, status, error, ...rest }).toEqual({
     sent,
-    status: row.status,
-    error,
+    status: code === undefined ? row.status : oauth.status,
+    error: code === undefined ? name : oauth.answer.error,
     error_description: expect.stringMatching(/^\S.*\.$/),
     request_id: headers.get('x-request-id'),
   });
