@@ -203,7 +203,9 @@ function why({ reason, comment }: RevocationOptions): { reason: string; comment?
 export function tenantOf(apiKey: string): string {
   const [, tenantId] = /^sk_([a-z0-9][a-z0-9-]{0,62})_[0-9a-f]+_[0-9a-f]+$/.exec(apiKey) ?? [];
   if (tenantId === undefined) {
-    throw new TypeError('This API key names no tenant: give tenantId too.');
+    throw new TypeError(
+      'This is not the API key of a tenant (sk_<tenant>_...): check it, or give tenantId too.',
+    );
   }
   return tenantId;
 }
