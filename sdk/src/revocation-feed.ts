@@ -21,8 +21,8 @@ interface Connection {
   kids: ReadonlySet<string> | null;
   isCaughtUp: boolean;
   heard: boolean;
-  /** In place of a replica that had no room for all, until the snapshot is complete. */
-  fresh: RevocationReplica | null;
+  /** Where the snapshot goes that is being told: a new one, when that which is there had no room for all. */
+  told: RevocationReplica | null;
 }
 
 export interface FeedListener {
@@ -100,7 +100,7 @@ export class RevocationFeed {
   private async follow(): Promise<void> {
     let failures = 0;
     while (!this.stopping.signal.aborted) {
-      const connection: Connection = { kids: null, isCaughtUp: false, heard: false, fresh: null };
+      const connection: Connection = { kids: null, isCaughtUp: false, heard: false, told: null };
       let error: unknown;
       try {
         await this.connect(connection);
@@ -138,7 +138,7 @@ export class RevocationFeed {
       isAlive();
       for await (const event of readEvents(answer.body, isAlive)) {
         this.take(event, connection);
-        if (this.hasRoomAgain()) return;
+        if (connection.told === null && this.hasRoomAgain()) return;
       }
     } finally {
       clearTimeout(timer);
@@ -149,16 +149,17 @@ export class RevocationFeed {
   private take({ event, data, lastId }: ServerEvent, connection: Connection): void {
     const body = object(JSON.parse(data));
     if (event === 'snapshot') {
-      if (!this.replica.isWhole) connection.fresh ??= new RevocationReplica(this.maxEntries);
-      addAll(connection.fresh ?? this.replica, body['revocations']);
+      // Chosen once: what runs over in the middle of a snapshot does not hold the parts that came before in another.
+      connection.told ??= this.replica.isWhole ? this.replica : new RevocationReplica(this.maxEntries);
+      addAll(connection.told, body['revocations']);
       if (body['complete'] !== true) return;
-      this.replica = connection.fresh ?? this.replica;
-      connection.fresh = null;
+      this.replica = connection.told;
+      connection.told = null;
       this.loaded = true;
       this.hearKeys(body['kids'], connection);
     } else if (event === 'revoked') {
       addAll(this.replica, body['revocations']);
-      if (connection.fresh) addAll(connection.fresh, body['revocations']);
+      if (connection.told) addAll(connection.told, body['revocations']);
     } else if (event === 'keys') {
       this.hearKeys(body['kids'], connection);
     } else if (event === 'age') {

@@ -73,7 +73,8 @@ export class Transport {
   /** The answer itself, for those who read it piece by piece. @param signal ends it, the body too */
   async open(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     try {
-      return await this.fetch(this.url + path, { headers: { ...this.headers(), ...headers }, signal });
+      const sent = { ...this.headers(), ...headers };
+      return await this.fetch(this.url + path, { headers: sent, redirect: 'error', signal });
     } catch (error) {
       throw unanswered(error, false);
     }

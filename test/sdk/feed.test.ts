@@ -152,6 +152,30 @@ describe('a feed', () => {
     expect([feed.has('a'), feed.has('c'), feed.has('d')]).toEqual([false, true, true]);
   });
 
+  test('is not whole either when room runs out in the middle of a snapshot', async () => {
+    await start(3);
+    snapshot(['k1'], ['a', 'b'], false);
+    snapshot(['k1'], ['c', 'd'], false);
+    snapshot(['k1'], ['e']);
+    speak('age', { age_ms: 0 });
+    await eventually(() => feed.ageMs() < Number.POSITIVE_INFINITY);
+    expect([feed.isWhole, feed.has('a'), feed.has('e')]).toEqual([false, true, false]);
+  });
+
+  test('that is read anew hears a snapshot of several parts to its end', async () => {
+    await start(2);
+    const over = ['a', 'b'].map((id) => ({ id, kind: 'session', expires_at: 1000 }));
+    speak('snapshot', { kids: ['k1'], revocations: [...over, ...revoked(['c'])], complete: true }, 'one');
+    await eventually(() => feed.has('b'));
+    feed['replica'].forgetExpired(2000);
+    speak('age', { age_ms: 0 });
+    await eventually(() => connections.length === 2);
+    snapshot(['k1'], ['c'], false);
+    snapshot(['k1'], ['d']);
+    await eventually(() => feed.isWhole);
+    expect([feed.has('c'), feed.has('d'), connections.length]).toEqual([true, true, 2]);
+  });
+
   test('comes back after nonsense, and after a word that it does not know', async () => {
     await start();
     speak('news', { from: 'the future' });

@@ -1,6 +1,9 @@
 /** One call: what is repeated and what is not, how long, and what an answer that is not the service's becomes. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { SessionClient, type SessionClientOptions } from '../../sdk/src/index.js';
+import { Transport } from '../../sdk/src/transport.js';
 
 const outage = (retryAfter?: string): Response =>
   Response.json(
@@ -141,4 +144,24 @@ describe('what is not an answer of the service', () => {
       });
     }
   });
+});
+
+test('an API key goes to the service alone, wherever that points to', async () => {
+  const asked: string[] = [];
+  const server = createServer((request, answer) => {
+    asked.push(request.url ?? '');
+    answer.writeHead(307, { location: '/elsewhere' }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    const opened = new Transport({ url, apiKey: 'secret' }).open('/feed', {}, AbortSignal.timeout(5000));
+    await expect(opened).rejects.toMatchObject({ code: 'unreachable', action: 'retry' });
+    const client = new SessionClient({ url, apiKey: 'secret', tenantId: 'acme', retries: 0 });
+    await expect(client.list('bob')).rejects.toMatchObject({ code: 'unreachable', action: 'retry' });
+    expect(asked).toEqual(['/feed', '/sessions?tenant_id=acme&user_id=bob']);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((closed) => server.close(closed));
+  }
 });
