@@ -30,7 +30,8 @@ export class WarmValidation {
     const caller = this.guard.recallAdmitted(request);
     const { body } = request;
     if (!caller || request.url.includes('?') || !certainlyObeys(ValidateDto, body)) return false;
-    const { access_token: token, revocation_check: check = 'replica' } = body as ValidateDto;
+    const { access_token: token, revocation_check: wanted } = body as ValidateDto;
+    const check = wanted ?? 'replica'; // null too
     const validation = this.sessions.validateHere(caller, token, check);
     if (!validation) return false;
     const answer = answerValidation(validation, check, { request, reply });

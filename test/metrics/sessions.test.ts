@@ -24,18 +24,21 @@ describe.each(STORES)('on $name', ({ prepare }) => {
     await service().validate(tenant, first.access_token, 'store');
     await service().validate(tenant, first.access_token, 'skip');
     await service().validate(tenant, 'not.a.token');
+    // null is as good as left out.
+    const unsaid = { access_token: 'not.a.token', revocation_check: null };
+    await service().post(tenant, '/sessions/validate', unsaid);
     await service().refresh(tenant, first.refresh_token);
     await service().refresh(tenant, first.refresh_token);
     await service().refresh(tenant, 'not.a.token');
     const seen = await scrape();
     expect(seen.value('sessions_created_total', { tenant_id })).toBe(1);
     expect(seen.value('sessions_validated_total', { tenant_id, result: 'valid' })).toBe(3);
-    expect(seen.value('sessions_validated_total', { tenant_id, result: 'invalid_token' })).toBe(1);
+    expect(seen.value('sessions_validated_total', { tenant_id, result: 'invalid_token' })).toBe(2);
     for (const outcome of ['rotated', 'repeated', 'invalid_token']) {
       expect(seen.value('sessions_refreshed_total', { tenant_id, outcome })).toBe(1);
     }
     for (const [check, times] of [
-      ['replica', 2],
+      ['replica', 3],
       ['store', 1],
       ['skip', 1],
     ] as const) {
