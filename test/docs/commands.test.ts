@@ -81,7 +81,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'test/backup/sqlite.test.ts makes backups and puts them back',
   'docs/operations.md redis-cli BGSAVE        # then, until rdb_bgsave_in_progress is 0 and rdb_last_bgsave_status is ok:':
     'test/backup/redis.test.ts does the same with a server of its own',
-  'docs/performance.md npm run build': 'measures; the second line does not end by itself',
+  'docs/performance.md npm run bench:profile             # a validation by layers, warm; -- --cold without the cache of verified tokens':
+    'measures; it says something on a quiet machine only',
 };
 
 /** Commands that serve until they are stopped, and what they print when they do. */

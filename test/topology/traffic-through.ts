@@ -48,6 +48,24 @@ export async function trafficThrough(
   }
 }
 
+/** Each of these is about a session, or a token of it, that the new master never heard of. */
+const NEVER_HEARD_OF = /: 401 (refresh_token_not_found|invalid_token|refresh_token_reused|token_revoked)$/;
+
+/**
+ * A killed master takes with it what it had acknowledged and not yet sent to a replica, where nobody waited for one.
+ * That is what happened in its last moment: of each user one session at most.
+ */
+export function expectHarmOfTheLastMomentAtMost(outcome: Outcome): void {
+  expectNothingButLost(outcome);
+  expect(outcome.wronglyLoggedOut).toBeLessThanOrEqual(USERS);
+}
+
+/** What the old master took after the new one began is lost; everything else is as it should be. */
+export function expectNothingButLost(outcome: Outcome): void {
+  expect(outcome.inexcusable.filter((kind) => !NEVER_HEARD_OF.test(kind))).toEqual([]);
+  expect(outcome.slowestRequestMs).toBeLessThan(IN_TIME_MS);
+}
+
 /** Requests may have failed and been repeated; nobody noticed more than that. */
 export function expectNobodyHarmed(outcome: Outcome): void {
   expect(outcome.inexcusable).toEqual([]);
