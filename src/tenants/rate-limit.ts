@@ -117,11 +117,14 @@ export class TokenBucket {
     return { taken, asked };
   }
 
-  /** @param toldAsked what was told when this was asked for */
-  hear({ level, asked }: SharedLevel, toldAsked: number, nowMs: number): void {
+  /**
+   * @param toldAsked what was told when this was asked for
+   * @param askedAtMs when that was
+   */
+  hear({ level, asked }: SharedLevel, toldAsked: number, askedAtMs: number): void {
     // What was taken here meanwhile, nobody else knows yet.
     this.level = level - this.taken;
-    this.filledAtMs = nowMs;
+    this.filledAtMs = askedAtMs;
     const askedByAll = asked >= this.heardAsked ? asked - this.heardAsked : asked;
     this.heardAsked = asked;
     this.share = Math.min(1, toldAsked / Math.max(1, askedByAll));

@@ -102,11 +102,12 @@ export class RateLimiter implements OnApplicationBootstrap, BeforeApplicationShu
     const telling = this.take(BUCKETS_PER_SYNC);
     if (telling.length === 0) return;
     try {
+      // The levels are those of this moment, however long the answer takes: what is gained meanwhile comes on top.
+      const askedAtMs = this.clock.monotonicMs();
       const levels = await this.shared.spend(telling, this.clock.nowMs());
-      const nowMs = this.clock.monotonicMs();
       for (const [at, { held, asked }] of telling.entries()) {
         const level = levels[at];
-        if (level) held.hear(level, asked, nowMs);
+        if (level) held.hear(level, asked, askedAtMs);
       }
       this.alone = false;
     } catch (error) {
