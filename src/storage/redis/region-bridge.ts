@@ -31,6 +31,8 @@ export interface BridgeEnds {
 export class RegionBridge {
   private position: FeedPosition | null = null;
   private tenantsAtMs = Number.NEGATIVE_INFINITY;
+  /** A round of tenants that is under way. */
+  private tenantIds: AsyncGenerator<string> | null = null;
   private isCut = true;
 
   constructor(
@@ -48,6 +50,7 @@ export class RegionBridge {
         if (!(error instanceof AppError)) throw error;
         if (!this.isCut) this.tell('bridge_cut', {});
         this.isCut = true;
+        this.tenantIds = null; // who was missed is in the round that begins anew
         await delay(RETRY_DELAY_MS);
       }
     }
@@ -57,7 +60,7 @@ export class RegionBridge {
   private async step(): Promise<void> {
     const { position } = this;
     if (position === null) return this.carryAll();
-    await this.copyTenantsNowAndThen();
+    await this.copySomeTenants();
     const read = await this.ends.from.changes.readAfter(position, READ_WAIT_MS);
     if ('broken' in read) {
       this.tell('bridge_feed_broken', {});
@@ -73,7 +76,6 @@ export class RegionBridge {
   private async carryAll(): Promise<void> {
     const entries: FeedEntry[] = [];
     const position = await this.ends.from.changes.readWhole((page) => entries.push(...page));
-    await this.copyTenants();
     await this.carry(entries);
     this.position = position;
     this.tell('bridge_caught_up', { count: entries.length });
@@ -118,17 +120,22 @@ export class RegionBridge {
     await sessions.remove(tenantId, ended);
   }
 
-  private async copyTenantsNowAndThen(): Promise<void> {
-    if (performance.now() - this.tenantsAtMs > TENANTS_EVERY_MS) await this.copyTenants();
-  }
-
-  private async copyTenants(): Promise<void> {
-    if (!this.ends.tenants) return;
-    for await (const tenantId of this.ends.tenants.ids()) {
-      const changes = await this.copyTenant(tenantId);
-      if (changes.length > 0) await this.ends.to.changes.announce(changes);
+  /** Some with each step: no revocation waits until a region has all of its tenants. */
+  private async copySomeTenants(): Promise<void> {
+    const { tenants, to } = this.ends;
+    if (!tenants) return;
+    if (!this.tenantIds && performance.now() - this.tenantsAtMs <= TENANTS_EVERY_MS) return;
+    this.tenantIds ??= tenants.ids();
+    const some = new Set<string>();
+    while (some.size < AT_ONCE && this.tenantIds) {
+      const next = await this.tenantIds.next();
+      if (next.done) {
+        this.tenantIds = null;
+        this.tenantsAtMs = performance.now();
+      } else some.add(next.value);
     }
-    this.tenantsAtMs = performance.now();
+    const changes = (await Promise.all([...some].map((tenantId) => this.copyTenant(tenantId)))).flat();
+    if (changes.length > 0) await to.changes.announce(changes);
   }
 
   private async copyTenant(tenantId: string): Promise<readonly Change[]> {
