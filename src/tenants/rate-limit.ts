@@ -127,7 +127,8 @@ export class TokenBucket {
     this.filledAtMs = askedAtMs;
     const askedByAll = asked >= this.heardAsked ? asked - this.heardAsked : asked;
     this.heardAsked = asked;
-    this.share = Math.min(1, toldAsked / Math.max(1, askedByAll));
+    // When nobody asked, as after a charge, that says nothing of whose the gain is.
+    if (askedByAll > 0) this.share = Math.min(1, toldAsked / askedByAll);
   }
 
   /** Nobody can be heard of: this instance limits by itself. */

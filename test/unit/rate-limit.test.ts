@@ -116,6 +116,24 @@ describe('a bucket that is shared', () => {
     expect(admitted(bucket, 20, 2000)).toBe(10);
   });
 
+  test('goes on gaining when it heard of nobody who asked, as after a charge', () => {
+    const bucket = new TokenBucket(LIMIT, 0);
+    admitted(bucket, 1, 0);
+    bucket.hear({ level: 19, asked: 1 }, bucket.tell().asked, 0);
+    bucket.take(20);
+    bucket.hear({ level: -1, asked: 1 }, bucket.tell().asked, 0);
+    expect(admitted(bucket, 30, 1000)).toBe(9);
+  });
+
+  test('gains from when it asked, however late it hears', () => {
+    const bucket = new TokenBucket(LIMIT, 0);
+    admitted(bucket, 20, 0);
+    const { asked } = bucket.tell();
+    bucket.admits(1, 1000);
+    bucket.hear({ level: 0, asked: 20 }, asked, 0);
+    expect(admitted(bucket, 30, 1000)).toBe(10);
+  });
+
   test('gains everything when nobody can be heard of', () => {
     const bucket = new TokenBucket(LIMIT, 0);
     admitted(bucket, 30, 0);
