@@ -17,12 +17,12 @@ import { RequestEnds } from './http/request-ends.js';
 import { formProblem } from './http/request-form.js';
 import { requestIdOf } from './http/request-id.js';
 import { logRequestsTo } from './http/request-log.js';
-import { securityHeaders } from './http/security-headers.js';
+import { SecurityHeaders } from './http/security-headers.js';
 import { FormError, parseStrictForm } from './http/strict-form.js';
 import { JsonError, parseStrictJson } from './http/strict-json.js';
 import type { Log } from './logging/log.js';
 import { NestLogger } from './logging/nest-logger.js';
-import { WarmValidation } from './sessions/warm-validation.js';
+import { ShortWay } from './sessions/short-way.js';
 import { AccessGuard } from './tenants/access.guard.js';
 import { RequestScope } from './request-scope.js';
 import { StoreBudget } from './store-budget.js';
@@ -30,11 +30,6 @@ import { NoTracing, Tracing } from './tracing.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
-/**
- * How long a request may wait for the store, in time-outs of one command. With the default of 500 ms, a chain of
- * four commands still succeeds on a store that takes 200 ms for each, and no request takes a second.
- */
-const STORE_BUDGET_TIMEOUTS = 1.8;
 /** Longer than the usual idle time-out of load balancers, so that it is they who close. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 
@@ -57,7 +52,6 @@ export async function createApp(
   config: Config,
   { clock = new SystemClock(), log, tracing = new NoTracing() }: AppOptions,
 ): Promise<NestFastifyApplication> {
-  const headersFor = await securityHeaders();
   let filter: ErrorFilter | undefined;
   const adapter = new FastifyAdapter({
     bodyLimit: config.bodyLimitBytes,
@@ -75,7 +69,7 @@ export async function createApp(
     // What fastify refuses before routing, such as a path with broken percent-encoding: no hook sees it.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       app.get(RequestEnds).watch(request, reply);
-      void reply.headers(headersFor(request.url));
+      void reply.headers(app.get(SecurityHeaders).for(request.url));
       addGeneralHeaders(request, reply);
       filter?.answer(error, request, reply);
     },
@@ -92,7 +86,7 @@ export async function createApp(
   );
   filter = app.get(ErrorFilter);
   if (log) app.get(RequestEnds).listen(logRequestsTo(log));
-  prepareServer(adapter.getInstance(), app, { config, headersFor });
+  prepareServer(adapter.getInstance(), app, config);
   await allowOrigins(adapter.getInstance(), config.corsOrigins);
   serveDocumentation(app);
   try {
@@ -108,18 +102,25 @@ export async function createApp(
 function prepareServer(
   server: FastifyInstance,
   app: NestFastifyApplication,
-  { config, headersFor }: { config: Config; headersFor: (url: string) => Record<string, string> },
+  config: Config,
 ): void {
   const drain = app.get(Drain);
   const guard = app.get(AccessGuard, { strict: false });
-  const warm = app.get(WarmValidation, { strict: false });
+  const shortWay = app.get(ShortWay, { strict: false });
+  const headers = app.get(SecurityHeaders);
+  // Traces tell of each step, so with them nothing goes the short way.
+  const isShort = config.traces === null;
   const requests = app.get(RequestEnds);
-  const newBudget = (): StoreBudget => new StoreBudget(config.redisCommandTimeoutMs * STORE_BUDGET_TIMEOUTS);
+  const newBudget = (): StoreBudget => StoreBudget.ofRequest(config.redisCommandTimeoutMs);
   // The first of all hooks: whatever refuses a request comes later.
   server.addHook('onRequest', (request, reply, done) => {
     requests.watch(request, reply);
-    void reply.headers(headersFor(request.url));
-    done();
+    const goOn = (): void => {
+      void reply.headers(headers.for(request.url));
+      done();
+    };
+    if (isShort) shortWay.enter(request, reply, goOn);
+    else goOn();
   });
   app.get(Tracing).watch(server, requests);
   server.server.on('checkExpectation', answerExpectation);
@@ -132,11 +133,12 @@ function prepareServer(
     });
   }
   server.addHook('onRoute', (route: RouteOptions) => {
-    const { access, bodyLimit, fromMemory } = (route.config ?? {}) as ProtectedRoute;
+    const { access, bodyLimit, shortWay: operation } = (route.config ?? {}) as ProtectedRoute;
     if (access === undefined) return;
     route.onRequest = guard.enter.bind(guard);
-    // Traces tell of each step, so with them each is gone.
-    if (fromMemory && config.traces === null) route.preValidation = warm.enter.bind(warm);
+    if (operation) {
+      route.preParsing = (request, _reply, payload, done) => done(null, shortWay.bodyOf(request, payload));
+    }
     if (bodyLimit === undefined) return;
     route.bodyLimit = Math.max(bodyLimit, server.initialConfig.bodyLimit ?? 0);
     // The guard proper comes after the body: nobody unknown gets megabytes parsed first.

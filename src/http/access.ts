@@ -28,12 +28,14 @@ export type AccessPolicy =
   | { readonly who: 'tenant'; readonly scope: Scope }
   | { readonly who: 'platform-or-tenant'; readonly scope: Scope };
 
+export type ShortWayOperation = 'validate' | 'create' | 'refresh';
+
 /** What a route may need beside its policy. */
 interface RouteNeeds {
   /** Bytes; where it is missing, the configured limit holds. */
   readonly bodyLimit?: number;
-  /** What memory can answer is answered before the framework's router. */
-  readonly fromMemory?: boolean;
+  /** A good request is answered before the framework's router: `sessions/short-way.ts`. */
+  readonly shortWay?: ShortWayOperation;
   /** Takes forms, authenticates OAuth clients, and answers errors in the words of RFC 6749. */
   readonly oauth?: boolean;
 }
@@ -48,9 +50,29 @@ export const API_KEY_SCHEME = 'api_key';
 export const METRICS_TOKEN_SCHEME = 'metrics_token';
 export const OAUTH_CLIENT_SCHEME = 'oauth_client';
 
+/** The route that a request was matched to. */
+export interface MatchedRoute {
+  /** Its template, such as `/tenants/:id`; undefined when there is none. */
+  readonly template: string | undefined;
+  readonly config: ProtectedRoute;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    matched?: MatchedRoute;
+  }
+}
+
+/** Kept, because fastify puts its own answer to this together anew each time. */
+export function routeOf(request: FastifyRequest): MatchedRoute {
+  if (request.matched) return request.matched;
+  const { url: template, config } = request.routeOptions;
+  return (request.matched = { template, config: (config ?? {}) as ProtectedRoute });
+}
+
 /** Whether the matched route does; false where there is none. */
-export function speaksOAuth({ routeOptions }: FastifyRequest): boolean {
-  return (routeOptions.config as ProtectedRoute | undefined)?.oauth === true;
+export function speaksOAuth(request: FastifyRequest): boolean {
+  return routeOf(request).config.oauth === true;
 }
 
 /** Open to everybody: health, metrics, public keys. */

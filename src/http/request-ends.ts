@@ -5,6 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode, TokenErrorCode } from '../errors.js';
+import { routeOf } from './access.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -65,7 +66,7 @@ export class RequestEnds {
     const isAnswered = reply.raw.writableFinished || streamsSinceMs !== undefined;
     const ended: EndedRequest = {
       request,
-      route: request.routeOptions.url ?? 'unmatched',
+      route: routeOf(request).template ?? 'unmatched',
       method: METHODS.has(method) ? method : 'OTHER',
       status: isAnswered ? reply.raw.statusCode : LEFT_BY_ITS_CLIENT,
       seconds: ((streamsSinceMs ?? nowMs) - beganAtMs) / 1000,

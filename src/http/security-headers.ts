@@ -6,7 +6,7 @@ import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
 import { fastify } from 'fastify';
 import { DOCUMENTATION_PATH } from './openapi.js';
 
-type HeaderFields = Record<string, string>;
+type HeaderFields = Readonly<Record<string, string>>;
 
 /** No browser renders it, frames it or runs it: https://cheatsheetseries.owasp.org/cheatsheets/REST_Security_Cheat_Sheet.html */
 const DATA: FastifyHelmetOptions = {
@@ -34,10 +34,20 @@ const PAGE: FastifyHelmetOptions = {
   },
 };
 
-/** @returns which headers an answer to a request for this URL gets */
-export async function securityHeaders(): Promise<(url: string) => HeaderFields> {
-  const [data, page] = [await headersOf(DATA), await headersOf(PAGE)];
-  return (url) => (url.startsWith(DOCUMENTATION_PATH) ? page : data);
+export class SecurityHeaders {
+  private constructor(
+    readonly ofData: HeaderFields,
+    private readonly ofPage: HeaderFields,
+  ) {}
+
+  static async read(): Promise<SecurityHeaders> {
+    return new SecurityHeaders(await headersOf(DATA), await headersOf(PAGE));
+  }
+
+  /** Of an answer to a request for this URL. */
+  for(url: string): HeaderFields {
+    return url.startsWith(DOCUMENTATION_PATH) ? this.ofPage : this.ofData;
+  }
 }
 
 /** Those of helmet, seen on a server of its own. */

@@ -70,11 +70,20 @@ export function createLog(level: LogLevel, to: DestinationStream = standardOutpu
   );
 }
 
-/** @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed */
+/**
+ * Lines of one turn of the event loop are written together: each by itself would cost as much as an answer.
+ * @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed
+ */
 export function lineWriter(log: Log): (level: 'info' | 'debug', members: string) => void {
   const to = (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym];
+  let waiting = '';
+  const write = (): void => {
+    to?.write(waiting);
+    waiting = '';
+  };
   return (level, members) => {
-    to?.write(`{"level":"${level}"${timeMember()},${members}}\n`);
+    if (waiting === '') setImmediate(write);
+    waiting += `{"level":"${level}"${timeMember()},${members}}\n`;
   };
 }
 

@@ -16,7 +16,7 @@ import { CompiledDto } from '../http/compiled-dto.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../revocation-reason.js';
 import type { Metadata } from '../tokens/claims.js';
 import { IsComment, IsSessionMetadata, IsUserId } from './session-input.js';
-import { REVOCATION_CHECKS, type RevocationCheck } from './sessions.service.js';
+import { REVOCATION_CHECKS, type NewSession, type RevocationCheck } from './sessions.service.js';
 
 export const MAX_BATCH = 1000;
 
@@ -31,6 +31,7 @@ export const METADATA_SCHEMA = {
     'Strings, numbers, booleans and arrays of them; at most 32 members and 4 KiB as JSON. It travels in the access token.',
 } as const;
 
+@CompiledDto()
 export class CreateSessionDto {
   /** @example acme */
   @IsString()
@@ -176,4 +177,13 @@ export class EndSessionQueryDto {
   @MaxLength(500)
   @IsComment()
   comment?: string;
+}
+
+export function toNewSession({
+  tenant_id: tenantId,
+  user_id: userId,
+  scope,
+  metadata,
+}: CreateSessionDto): NewSession {
+  return { tenantId, userId, scope, metadata: metadata ?? {} };
 }

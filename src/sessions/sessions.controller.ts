@@ -25,11 +25,12 @@ import {
   RevokeBatchDto,
   RevokeDto,
   RevokeUserDto,
+  toNewSession,
   ValidateDto,
 } from './session.dto.js';
 import { SessionIdParam } from './session-id.param.js';
 import { SessionsService } from './sessions.service.js';
-import { answerValidation } from './warm-validation.js';
+import { answerValidation } from './validation-answer.js';
 
 /** Room for 1,000 tokens; every other route has the configured limit. */
 const BATCH_BODY_LIMIT_BYTES = 4 * 1024 * 1024;
@@ -44,18 +45,17 @@ export class SessionsController {
 
   /** Create a session after a login. */
   @Post()
-  @ForTenant('sessions:create')
+  @ForTenant('sessions:create', { shortWay: 'create' })
   @ApiErrors('invalid_request', 'tenant_not_found', 'tenant_suspended')
   async create(@Caller() caller: TenantPrincipal, @Body() body: CreateSessionDto): Promise<IssuedTokensDto> {
-    const { tenant_id: tenantId, user_id: userId, scope, metadata = {} } = body;
-    return toIssuedDto(await this.sessions.create(caller, { tenantId, userId, scope, metadata }));
+    return toIssuedDto(await this.sessions.create(caller, toNewSession(body)));
   }
 
   /** Validate an access token. A refused token is a 401 with `valid: false`. */
   @Post('validate')
   @HttpCode(200)
   @ApiRefusedToken()
-  @ForTenant('sessions:validate', { fromMemory: true })
+  @ForTenant('sessions:validate', { shortWay: 'validate' })
   @ApiErrors('invalid_request', 'tenant_suspended')
   @ApiOkResponse({ type: ValidDto })
   async validate(
@@ -64,15 +64,17 @@ export class SessionsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ValidDto | InvalidDto> {
-    const check = body.revocation_check ?? 'replica';
+    const check = body.revocation_check ?? 'replica'; // null too
     const validation = await this.sessions.validate(caller, body.access_token, check);
-    return answerValidation(validation, check, { request, reply });
+    const answer = answerValidation(validation, check, request);
+    void reply.status(answer.status);
+    return answer.body;
   }
 
   /** Exchange a refresh token for a new pair. Safe to repeat within the grace window. */
   @Post('refresh')
   @HttpCode(200)
-  @ForTenant('sessions:refresh')
+  @ForTenant('sessions:refresh', { shortWay: 'refresh' })
   @ApiErrors(
     'invalid_request',
     'tenant_suspended',

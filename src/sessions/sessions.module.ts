@@ -6,12 +6,13 @@ import { IncidentsService } from './incidents.service.js';
 import { RevocationBatch } from './revocation-batch.js';
 import { SessionEndings } from './session-endings.js';
 import { SessionTokens } from './session-tokens.js';
+import { ShortValidation } from './short-validation.js';
+import { ShortWay } from './short-way.js';
 import { SessionsController } from './sessions.controller.js';
 import { SessionsService } from './sessions.service.js';
 import { TenantCensus } from './tenant-census.js';
 import { TenantSessionsController } from './tenant-sessions.controller.js';
 import { VerifyController } from './verify.controller.js';
-import { WarmValidation } from './warm-validation.js';
 
 /** Sessions: created, validated, refreshed, listed and ended. */
 @Module({
@@ -24,7 +25,8 @@ import { WarmValidation } from './warm-validation.js';
     RevocationBatch,
     TenantCensus,
     IncidentsService,
-    WarmValidation,
+    ShortValidation,
+    ShortWay,
   ],
   exports: [SessionsService, SessionEndings],
 })

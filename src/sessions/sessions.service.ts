@@ -12,7 +12,7 @@ import type { RevocationReason } from '../revocation-reason.js';
 import type { TenantSettings } from '../tenants/tenant.js';
 import { TenantsService } from '../tenants/tenants.service.js';
 import type { AccessClaims, Metadata, RefreshClaims } from '../tokens/claims.js';
-import { TokensService } from '../tokens/tokens.service.js';
+import { TokensService, type Verified } from '../tokens/tokens.service.js';
 import { accessExpiry, idleExpiry, SessionStore, type Session } from './session.js';
 import { firstRefreshId, nextRefreshId } from './refresh-id.js';
 import { SessionEndings } from './session-endings.js';
@@ -107,7 +107,18 @@ export class SessionsService {
 
   /** As `validate`, where nothing must be waited for. @returns undefined elsewhere */
   validateHere(caller: TenantPrincipal, token: string, check: RevocationCheck): Validation | undefined {
-    const verified = this.tokens.verifyAccessHere(caller.tenantId, token);
+    return this.judgeVerified(this.tokens.verifyAccessHere(caller.tenantId, token), check);
+  }
+
+  /** As `validateHere`, of a token that was found good before. @returns undefined for others too */
+  validateKnown(caller: TenantPrincipal, digest: string, check: RevocationCheck): Validation | undefined {
+    return this.judgeVerified(this.tokens.verifyKnown(caller.tenantId, digest), check);
+  }
+
+  private judgeVerified(
+    verified: Verified<AccessClaims> | undefined,
+    check: RevocationCheck,
+  ): Validation | undefined {
     if (!verified) return undefined;
     return verified.ok ? this.judgeHere(verified.claims, check) : { valid: false, error: verified.error };
   }

@@ -8,7 +8,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../config.js';
 import { AppError } from '../errors.js';
-import { ACCESS_POLICY, speaksOAuth, type AccessPolicy, type ProtectedRoute } from '../http/access.js';
+import { ACCESS_POLICY, routeOf, speaksOAuth, type AccessPolicy } from '../http/access.js';
 import { ErrorFilter } from '../http/error.filter.js';
 import { requireOwnTenant, type Principal, type TenantPrincipal } from '../http/principal.js';
 import { refuseUnreadInput } from '../http/unread-input.js';
@@ -16,15 +16,14 @@ import { parseApiKey, type ApiKey, type PresentedApiKey } from './api-key.js';
 import { ApiKeysService } from './api-keys.service.js';
 import { FailedAuthentications } from './failed-authentications.js';
 import { presentedKey, requireOneWay } from './presented-key.js';
-import { RateLimiter } from './rate-limiter.js';
+import { RateLimiter, type Admission } from './rate-limiter.js';
 import type { Tenant } from './tenant.js';
 import { TenantsService } from './tenants.service.js';
 
-/** A request, what answers it, and what its route asks of callers. */
-interface Arrival {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  readonly policy: AccessPolicy | undefined;
+/** What the rate limits say of a request. */
+export interface Counted {
+  readonly headers: Admission['headers'];
+  readonly refusal: AppError | null;
 }
 
 /** Nobody is told to wait for much longer than MAX_DEBT_SECONDS. */
@@ -36,6 +35,7 @@ const NOBODY: PresentedApiKey = { tenantId: 'nobody', keyId: '0'.repeat(16), sec
 @Injectable()
 export class AccessGuard implements CanActivate {
   private readonly refusals = new Map<number, AppError>();
+  private readonly principals = new WeakMap<ApiKey, TenantPrincipal>();
 
   constructor(
     private readonly reflector: Reflector,
@@ -65,22 +65,27 @@ export class AccessGuard implements CanActivate {
    * flood costs no more than that. Everybody else is left to `admit`. It asks no store and waits for nothing.
    */
   enter(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const principal = this.recall(request);
-    const tenant = principal && this.tenants.peek(principal.tenantId);
-    if (!tenant) return done();
-    request.principal = principal;
-    const { access } = request.routeOptions.config as ProtectedRoute;
-    const refusal = this.count(principal, tenant, { request, reply, policy: access });
+    const counted = request.isCounted ? undefined : this.greet(request);
+    if (counted?.headers) void reply.headers(counted.headers);
     // Without the way through the framework's error handling: what a flood is answered must cost little.
-    if (refusal) this.errors.answer(refusal, request, reply);
+    if (counted?.refusal) this.errors.answer(counted.refusal, request, reply);
     else done();
   }
 
-  /** As `canActivate`, of a caller whom `enter` let in. @returns undefined when that must judge, or would refuse */
+  /** Recognises a caller and counts the request, from memory. @returns undefined for whom memory does not know */
+  greet(request: FastifyRequest): Counted | undefined {
+    const principal = this.recall(request);
+    const tenant = principal && this.tenants.peek(principal.tenantId);
+    if (!tenant) return undefined;
+    request.principal = principal;
+    return this.count(principal, tenant, request, accessOf(request));
+  }
+
+  /** As `canActivate`, of a caller who was greeted. @returns undefined when that must judge, or would refuse */
   recallAdmitted(request: FastifyRequest): TenantPrincipal | undefined {
     const { principal } = request;
-    const { access } = request.routeOptions.config as ProtectedRoute;
-    if (principal?.kind !== 'tenant' || !request.isCounted || !tenantMay(access, principal)) return undefined;
+    if (principal?.kind !== 'tenant' || !request.isCounted) return undefined;
+    if (!tenantMay(accessOf(request), principal)) return undefined;
     return this.tenants.peek(principal.tenantId)?.status === 'active' ? principal : undefined;
   }
 
@@ -97,7 +102,8 @@ export class AccessGuard implements CanActivate {
     const principal = (request.principal ??= await this.identify(request));
     if (principal.kind === 'platform' || request.isCounted) return principal;
     const tenant = await this.tenants.get(principal.tenantId);
-    const refusal = this.count(principal, tenant, { request, reply, policy });
+    const { refusal, headers } = this.count(principal, tenant, request, policy);
+    if (headers) void reply.headers(headers);
     if (refusal) throw refusal;
     return principal;
   }
@@ -119,18 +125,17 @@ export class AccessGuard implements CanActivate {
     }
   }
 
-  /** @returns why the request is refused, if it is */
   private count(
     principal: TenantPrincipal,
     tenant: Tenant,
-    { request, reply, policy }: Arrival,
-  ): AppError | undefined {
+    request: FastifyRequest,
+    policy: AccessPolicy | undefined,
+  ): Counted {
     request.isCounted = true;
     // Who is flooded, or floods, can still log people out.
     const urgent = policy !== undefined && 'scope' in policy && policy.scope === 'sessions:revoke';
     const { retryAfterSeconds, headers } = this.limiter.admit(principal, tenant, { urgent });
-    if (headers) void reply.headers(headers);
-    return retryAfterSeconds === null ? undefined : this.refusalFor(retryAfterSeconds);
+    return { headers, refusal: retryAfterSeconds === null ? null : this.refusalFor(retryAfterSeconds) };
   }
 
   /** One for each time to wait: making an error costs as much as all else of a refusal. */
@@ -148,8 +153,15 @@ export class AccessGuard implements CanActivate {
     const text = presentedKey(request);
     const presented = text === undefined ? null : parseApiKey(text);
     const apiKey = presented && this.apiKeys.recall(presented);
-    const principal = apiKey ? toPrincipal(presented, apiKey) : undefined;
+    const principal = apiKey ? this.principalOf(presented, apiKey) : undefined;
     return principal && isForeignClient(principal, request) ? undefined : principal;
+  }
+
+  /** One for each key that is in memory: whoever looks something up by its tenant does so by the same string. */
+  private principalOf(presented: PresentedApiKey, apiKey: ApiKey): TenantPrincipal {
+    let principal = this.principals.get(apiKey);
+    if (!principal) this.principals.set(apiKey, (principal = toPrincipal(presented, apiKey)));
+    return principal;
   }
 
   /** Every credential that is not good is refused alike. @throws AppError unauthorized */
@@ -178,9 +190,15 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-function toPrincipal({ tenantId, keyId }: PresentedApiKey, apiKey: ApiKey): TenantPrincipal {
-  const { name, scopes, rateLimitPerSecond } = apiKey;
+function toPrincipal(presented: PresentedApiKey, apiKey: ApiKey): TenantPrincipal {
+  const { keyId, name, scopes, rateLimitPerSecond } = apiKey;
+  // A copy: a part of the header's text would keep all of it in memory, and the secret with it.
+  const tenantId = Buffer.from(presented.tenantId).toString();
   return { kind: 'tenant', tenantId, keyId, keyName: name, scopes, rateLimitPerSecond };
+}
+
+function accessOf(request: FastifyRequest): AccessPolicy | undefined {
+  return routeOf(request).config.access;
 }
 
 /** Each tenant is an authorization server of its own: clients of another are unknown to it. */

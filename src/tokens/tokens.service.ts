@@ -134,13 +134,8 @@ export class TokensService {
   ): Verified<AccessClaims> | undefined {
     const nowMs = this.clock.nowMs();
     const digest = VerifiedTokens.digest(token);
-    const known = this.verified.get(digest);
-    if (known) {
-      if (known.claims.tenant_id !== tenantId) return INVALID;
-      const found = ring.verificationKey(known.kid, nowMs);
-      // Under another key of that kid it must be proved again.
-      if (found?.key === known.key) return judge(known.claims, found.state, nowMs);
-    }
+    const known = this.recall(ring, tenantId, digest, nowMs);
+    if (known) return known;
     const parsed = parseCompactJwt(token);
     const claims = claimsOf(ACCESS, tenantId, parsed) as AccessClaims | null;
     if (!parsed || !claims) return INVALID;
@@ -150,6 +145,27 @@ export class TokensService {
     if (!hasValidSignature(ACCESS, token, found)) return FORGED;
     this.verified.keep(digest, token.length, { claims, kid, key: found.key });
     return judge(claims, found.state, nowMs);
+  }
+
+  /** As `verifyAccessHere`, of a token that was found good before. @returns undefined for others */
+  verifyKnown(tenantId: string, digest: string): Verified<AccessClaims> | undefined {
+    const ring = this.keyRings.peek(tenantId);
+    return ring && this.recall(ring, tenantId, digest, this.clock.nowMs());
+  }
+
+  /** All but the signature is judged anew. @returns undefined when that must be, too */
+  private recall(
+    ring: OpenKeyRing,
+    tenantId: string,
+    digest: string,
+    nowMs: number,
+  ): Verified<AccessClaims> | undefined {
+    const known = this.verified.get(digest);
+    if (!known) return undefined;
+    if (known.claims.tenant_id !== tenantId) return INVALID;
+    const found = ring.verificationKey(known.kid, nowMs);
+    // Under another key of that kid it must be proved again.
+    return found?.key === known.key ? judge(known.claims, found.state, nowMs) : undefined;
   }
 
   async verifyRefresh(tenantId: string, token: string): Promise<Verified<RefreshClaims>> {

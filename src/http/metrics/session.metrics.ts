@@ -1,17 +1,20 @@
 /** Sessions by tenant: what was asked of them and what became of it. */
 import { Injectable } from '@nestjs/common';
-import {
-  InjectMetric,
-  makeCounterProvider,
-  makeGaugeProvider,
-  makeHistogramProvider,
-} from '@willsoto/nestjs-prometheus';
-import type { Counter, Gauge, Histogram } from 'prom-client';
+import { InjectMetric, makeGaugeProvider } from '@willsoto/nestjs-prometheus';
+import type { Gauge } from 'prom-client';
 import type { ErrorCode } from '../../errors.js';
 import type { Happening, ReuseCause } from '../../happening.js';
 import type { RevocationReason } from '../../revocation-reason.js';
 import { Happenings } from '../happenings.js';
 import { RequestEnds, type EndedRequest, type ValidationNote } from '../request-ends.js';
+import {
+  makeTallyCounterProvider,
+  makeTallyHistogramProvider,
+  type CounterTally,
+  type HistogramTally,
+  type TallyCounter,
+  type TallyHistogram,
+} from './tallies.js';
 import { ByTenant } from './tenant-metric.js';
 import { TenantSeries } from './tenant-series.js';
 
@@ -24,23 +27,23 @@ const ACTIVE = 'sessions_active';
 const VALIDATION_DURATION = 'session_validation_duration_seconds';
 
 export const SESSION_METRIC_PROVIDERS = [
-  makeCounterProvider({ name: CREATED, help: 'Sessions that began.', labelNames: ['tenant_id'] }),
-  makeCounterProvider({
+  makeTallyCounterProvider({ name: CREATED, help: 'Sessions that began.', labelNames: ['tenant_id'] }),
+  makeTallyCounterProvider({
     name: VALIDATED,
     help: 'Access tokens that were checked: `valid`, or the error that the token was refused with.',
     labelNames: ['tenant_id', 'result'],
   }),
-  makeCounterProvider({
+  makeTallyCounterProvider({
     name: REFRESHED,
     help: 'Refreshes: `rotated`, `repeated` (the answer to an earlier one again), or the error.',
     labelNames: ['tenant_id', 'outcome'],
   }),
-  makeCounterProvider({
+  makeTallyCounterProvider({
     name: REVOKED,
     help: 'Sessions that were ended, by reason; not those of a tenant that were ended all at once.',
     labelNames: ['tenant_id', 'reason'],
   }),
-  makeCounterProvider({
+  makeTallyCounterProvider({
     name: REUSED,
     help: 'Sessions ended because a refresh token came back: the one replaced last, or an older one.',
     labelNames: ['tenant_id', 'cause'],
@@ -51,7 +54,7 @@ export const SESSION_METRIC_PROVIDERS = [
     aggregator: 'max',
     labelNames: ['tenant_id'],
   }),
-  makeHistogramProvider({
+  makeTallyHistogramProvider({
     name: VALIDATION_DURATION,
     help: 'Requests that had an access token checked, by what the check went by.',
     labelNames: ['tenant_id', 'check'],
@@ -64,22 +67,22 @@ const REFRESH_ROUTES = new Set(['/sessions/refresh', '/tenants/:id/oauth/token']
 
 @Injectable()
 export class SessionMetrics {
-  private readonly created: ByTenant<Counter.Internal>;
-  private readonly validated: ByTenant<Counter.Internal, ValidationNote['result']>;
-  private readonly refreshed: ByTenant<Counter.Internal, 'rotated' | 'repeated' | ErrorCode>;
-  private readonly revoked: ByTenant<Counter.Internal, RevocationReason>;
-  private readonly reused: ByTenant<Counter.Internal, ReuseCause>;
+  private readonly created: ByTenant<CounterTally>;
+  private readonly validated: ByTenant<CounterTally, ValidationNote['result']>;
+  private readonly refreshed: ByTenant<CounterTally, 'rotated' | 'repeated' | ErrorCode>;
+  private readonly revoked: ByTenant<CounterTally, RevocationReason>;
+  private readonly reused: ByTenant<CounterTally, ReuseCause>;
   private readonly active: ByTenant<Gauge.Internal<string>>;
-  private readonly duration: ByTenant<Histogram.Internal<string>, ValidationNote['check']>;
+  private readonly duration: ByTenant<HistogramTally, ValidationNote['check']>;
 
   constructor(
-    @InjectMetric(CREATED) created: Counter,
-    @InjectMetric(VALIDATED) validated: Counter,
-    @InjectMetric(REFRESHED) refreshed: Counter,
-    @InjectMetric(REVOKED) revoked: Counter,
-    @InjectMetric(REUSED) reused: Counter,
+    @InjectMetric(CREATED) created: TallyCounter,
+    @InjectMetric(VALIDATED) validated: TallyCounter,
+    @InjectMetric(REFRESHED) refreshed: TallyCounter,
+    @InjectMetric(REVOKED) revoked: TallyCounter,
+    @InjectMetric(REUSED) reused: TallyCounter,
     @InjectMetric(ACTIVE) active: Gauge,
-    @InjectMetric(VALIDATION_DURATION) duration: Histogram,
+    @InjectMetric(VALIDATION_DURATION) duration: TallyHistogram,
     private readonly series: TenantSeries,
     happenings: Happenings,
     requests: RequestEnds,

@@ -1,0 +1,94 @@
+/**
+ * What the short way does with a validation. Of a request that came before, byte for byte, nothing is read a second
+ * time: which token it asks about is remembered with the digest of its body. What the token is worth is judged anew.
+ */
+import { hash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
+import { Config } from '../config.js';
+import type { DirectAnswer } from '../http/direct-answers.js';
+import type { TenantPrincipal } from '../http/principal.js';
+import type { AccessClaims } from '../tokens/claims.js';
+import { VerifiedTokens } from '../tokens/verified-tokens.js';
+import { ValidateDto } from './session.dto.js';
+import { SessionsService, type RevocationCheck, type Validation } from './sessions.service.js';
+import { answerValidation } from './validation-answer.js';
+
+/** A body as it was read. */
+interface KnownBody {
+  readonly tokenDigest: string;
+  readonly check: RevocationCheck;
+}
+
+/** Two digests and the cache's own books. */
+const KNOWN_BODY_BYTES = 350;
+/** Of the memory for verified tokens: as many bodies as tokens. */
+const SHARE_OF_BODIES = 0.15;
+
+@Injectable()
+export class ShortValidation {
+  readonly dto = ValidateDto;
+  readonly tells = false;
+  private readonly bodies: LRUCache<string, KnownBody> | null;
+  private readonly claimsTexts = new WeakMap<AccessClaims, string>();
+
+  constructor(
+    private readonly sessions: SessionsService,
+    config: Config,
+  ) {
+    const max = Math.floor((config.verifiedTokenCacheMb * 1_000_000 * SHARE_OF_BODIES) / KNOWN_BODY_BYTES);
+    this.bodies = max > 0 ? new LRUCache({ max }) : null;
+  }
+
+  /** Without reading the body. @returns undefined when it must be read, or something must be waited for */
+  known(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined {
+    const body = this.bodies?.get(digestOf(bytes));
+    const validation = body && this.sessions.validateKnown(caller, body.tokenDigest, body.check);
+    return validation && this.answer(validation, body.check, request);
+  }
+
+  /** What memory can answer. @returns undefined when something must be waited for */
+  now(
+    caller: TenantPrincipal,
+    { access_token: token, revocation_check: wanted }: ValidateDto,
+    request: FastifyRequest,
+    bytes: Buffer,
+  ): DirectAnswer | undefined {
+    const check = wanted ?? 'replica'; // null too
+    const validation = this.sessions.validateHere(caller, token, check);
+    if (validation?.valid) {
+      this.bodies?.set(digestOf(bytes), { tokenDigest: VerifiedTokens.digest(token), check });
+    }
+    return validation && this.answer(validation, check, request);
+  }
+
+  async later(
+    caller: TenantPrincipal,
+    { access_token: token, revocation_check: wanted }: ValidateDto,
+    request: FastifyRequest,
+  ): Promise<DirectAnswer> {
+    const check = wanted ?? 'replica';
+    return this.answer(await this.sessions.validate(caller, token, check), check, request);
+  }
+
+  private answer(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
+    const { status, body } = answerValidation(validation, check, request);
+    if (!validation.valid) return { status, text: JSON.stringify(body) };
+    const { checked, ageMs } = validation.revocation;
+    // The claims of a token are the same each time; the rest has no character that JSON would escape.
+    const claims = this.textOf(validation.claims);
+    const text = `{"valid":true,"claims":${claims},"revocation":{"checked":"${checked}","age_ms":${ageMs}}}`;
+    return { status, text };
+  }
+
+  private textOf(claims: AccessClaims): string {
+    let text = this.claimsTexts.get(claims);
+    if (text === undefined) this.claimsTexts.set(claims, (text = JSON.stringify(claims)));
+    return text;
+  }
+}
+
+function digestOf(bytes: Buffer): string {
+  return hash('sha256', bytes, 'base64');
+}

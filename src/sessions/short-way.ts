@@ -1,0 +1,176 @@
+/**
+ * The short way through the hot routes: a good request of a known caller is answered before the framework's hooks and
+ * router, which cost more than all of the work. It goes by the same guard, DTOs, services and filter; whatever it does
+ * not take goes to them the ordinary way, untouched. Measured in docs/performance.md.
+ */
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Config } from '../config.js';
+import { routeOf, type ShortWayOperation } from '../http/access.js';
+import { certainlyObeys, type Dto } from '../http/compiled-dto.js';
+import { DirectAnswers, hasPlainJson, readBody, type DirectAnswer } from '../http/direct-answers.js';
+import { ErrorFilter } from '../http/error.filter.js';
+import { Happenings } from '../http/happenings.js';
+import type { TenantPrincipal } from '../http/principal.js';
+import { formProblem } from '../http/request-form.js';
+import { SecurityHeaders } from '../http/security-headers.js';
+import { JsonError, parseStrictJson } from '../http/strict-json.js';
+import { RequestScope } from '../request-scope.js';
+import { StoreBudget } from '../store-budget.js';
+import { AccessGuard, type Counted } from '../tenants/access.guard.js';
+import { toIssuedDto } from './session-answer.dto.js';
+import { CreateSessionDto, RefreshDto, toNewSession, type ValidateDto } from './session.dto.js';
+import { SessionsService } from './sessions.service.js';
+import { ShortValidation } from './short-validation.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Read by the short way, which then did not take the request. */
+    arrivedBody?: Buffer;
+  }
+}
+
+/** What a route does. */
+interface Operation<B extends object> {
+  readonly dto: Dto;
+  /** Whether what it did is told of: `HappeningsInterceptor` on the ordinary way. */
+  readonly tells: boolean;
+  /** The answer to a body that was read before; undefined for others. */
+  known?(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined;
+  /** What memory can answer at once; undefined when it must be waited for. */
+  now?(caller: TenantPrincipal, body: B, request: FastifyRequest, bytes: Buffer): DirectAnswer | undefined;
+  /** @param body obeys the DTO */
+  later(caller: TenantPrincipal, body: B, request: FastifyRequest): Promise<DirectAnswer>;
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly operation: Operation<object>;
+  readonly counted: Counted;
+}
+
+@Injectable()
+export class ShortWay {
+  private readonly operations: Readonly<Record<ShortWayOperation, Operation<object>>>;
+
+  constructor(
+    private readonly config: Config,
+    private readonly guard: AccessGuard,
+    private readonly answers: DirectAnswers,
+    private readonly errors: ErrorFilter,
+    private readonly happenings: Happenings,
+    private readonly headers: SecurityHeaders,
+    validation: ShortValidation,
+    sessions: SessionsService,
+  ) {
+    this.operations = {
+      validate: operation<ValidateDto>(validation),
+      create: operation<CreateSessionDto>({
+        dto: CreateSessionDto,
+        tells: true,
+        later: async (caller, body) =>
+          answerOf(201, toIssuedDto(await sessions.create(caller, toNewSession(body)))),
+      }),
+      refresh: operation<RefreshDto>({
+        dto: RefreshDto,
+        tells: true,
+        later: async (caller, { refresh_token: token }) =>
+          answerOf(200, toIssuedDto(await sessions.refresh(caller, token))),
+      }),
+    };
+  }
+
+  /** Ahead of all other hooks. @param goOn the ordinary way */
+  enter(request: FastifyRequest, reply: FastifyReply, goOn: () => void): void {
+    const { shortWay } = routeOf(request).config;
+    const isPlain =
+      shortWay !== undefined &&
+      !request.url.includes('?') &&
+      hasPlainJson(request, this.config.bodyLimitBytes) &&
+      formProblem(request.raw) === null;
+    const counted = isPlain ? this.guard.greet(request) : undefined;
+    if (!shortWay || !counted) return goOn();
+    const exchange: Exchange = { request, reply, counted, operation: this.operations[shortWay] };
+    if (counted.refusal) return this.refuse(counted.refusal, exchange);
+    readBody(request, (bytes) => {
+      if (this.take(bytes, exchange)) return;
+      request.arrivedBody = bytes;
+      if (counted.headers) void reply.headers(counted.headers);
+      goOn();
+    });
+  }
+
+  /** What the ordinary way reads: the body that is there already, or the one that is still to come. */
+  bodyOf({ arrivedBody }: FastifyRequest, payload: Readable): Readable {
+    return arrivedBody ? Readable.from(arrivedBody, { objectMode: false }) : payload;
+  }
+
+  /** @returns false for what the ordinary way must judge, or would refuse */
+  private take(bytes: Buffer, exchange: Exchange): boolean {
+    const { request, operation } = exchange;
+    try {
+      const caller = this.guard.recallAdmitted(request);
+      if (!caller) return false;
+      const known = operation.known?.(caller, bytes, request);
+      if (known) {
+        this.send(known, exchange);
+        return true;
+      }
+      const body = parsed(bytes);
+      if (!certainlyObeys(operation.dto, body)) return false;
+      request.body = body;
+      const answer = operation.now?.(caller, body as object, request, bytes);
+      if (answer) this.send(answer, exchange);
+      else void this.run(caller, body as object, exchange);
+    } catch (error) {
+      this.refuse(error, exchange);
+    }
+    return true;
+  }
+
+  private async run(caller: TenantPrincipal, body: object, exchange: Exchange): Promise<void> {
+    const { request, operation } = exchange;
+    const budget = StoreBudget.ofRequest(this.config.redisCommandTimeoutMs);
+    await RequestScope.run(budget, async () => {
+      try {
+        if (operation.tells) this.happenings.requireRoom();
+        const answer = await operation.later(caller, body, request);
+        if (operation.tells) this.happenings.answered(request);
+        this.send(answer, exchange);
+      } catch (error) {
+        this.refuse(error, exchange);
+      }
+    });
+  }
+
+  private send(answer: DirectAnswer, { request, reply, counted }: Exchange): void {
+    this.answers.send(request, reply, answer, counted.headers);
+  }
+
+  private refuse(error: unknown, { request, reply, counted }: Exchange): void {
+    void reply.headers(this.headers.ofData);
+    if (counted.headers) void reply.headers(counted.headers);
+    this.errors.answer(error, request, reply);
+  }
+}
+
+function answerOf(status: number, body: object): DirectAnswer {
+  return { status, text: JSON.stringify(body) };
+}
+
+/** Its body has been checked against its own DTO. */
+function operation<B extends object>(of: Operation<B>): Operation<object> {
+  return of as Operation<object>;
+}
+
+/** @returns undefined for what is no such JSON: the ordinary way says why */
+function parsed(bytes: Buffer): unknown {
+  try {
+    return parseStrictJson(bytes);
+  } catch (error) {
+    if (error instanceof JsonError) return undefined;
+    throw error;
+  }
+}

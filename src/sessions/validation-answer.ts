@@ -1,0 +1,21 @@
+/** What a validation is answered with. */
+import type { FastifyRequest } from 'fastify';
+import { toValidationDto, type InvalidDto, type ValidDto } from './session-answer.dto.js';
+import type { RevocationCheck, Validation } from './sessions.service.js';
+
+export interface ValidationAnswer {
+  readonly status: 200 | 401;
+  readonly body: ValidDto | InvalidDto;
+}
+
+/** Notes for metrics and log what was found. */
+export function answerValidation(
+  validation: Validation,
+  check: RevocationCheck,
+  request: FastifyRequest,
+): ValidationAnswer {
+  request.validated = validation.valid
+    ? { check: validation.revocation.checked, result: 'valid' }
+    : { check, result: validation.error };
+  return { status: validation.valid ? 200 : 401, body: toValidationDto(validation, request.id) };
+}
