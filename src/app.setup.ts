@@ -1,7 +1,7 @@
 /** Builds the application; main and the tests share it, so that what is tested is what runs. */
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
 import { AppModule } from './app.module.js';
 import { SystemClock, type Clock } from './clock.js';
 import type { Config } from './config.js';
@@ -53,7 +53,7 @@ export async function createApp(
   { clock = new SystemClock(), log, tracing = new NoTracing() }: AppOptions,
 ): Promise<NestFastifyApplication> {
   let filter: ErrorFilter | undefined;
-  const adapter = new FastifyAdapter({
+  const server = fastify({
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy === null ? false : [...config.trustProxy],
     // Requests on open connections are answered until the last one; new connections are refused.
@@ -75,6 +75,10 @@ export async function createApp(
     },
     clientErrorHandler: answerClientError,
   });
+  // Before the adapter has hooks of its own: the first of all is the one that sees every request.
+  let arrive: Arrival = (_request, _reply, done) => done();
+  server.addHook('onRequest', (request, reply, done) => arrive(request, reply, done));
+  const adapter = new FastifyAdapter(server);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.with(config, clock, tracing),
     adapter,
@@ -86,12 +90,13 @@ export async function createApp(
   );
   filter = app.get(ErrorFilter);
   if (log) app.get(RequestEnds).listen(logRequestsTo(log));
-  prepareServer(adapter.getInstance(), app, config);
-  await allowOrigins(adapter.getInstance(), config.corsOrigins);
+  arrive = arrivalOf(app, config);
+  prepareServer(server, app, config);
+  await allowOrigins(server, config.corsOrigins);
   serveDocumentation(app);
   try {
     await app.init();
-    await adapter.getInstance().ready();
+    await server.ready();
   } catch (error) {
     await app.close(); // what did not boot holds no store open
     throw error;
@@ -99,21 +104,16 @@ export async function createApp(
   return app;
 }
 
-function prepareServer(
-  server: FastifyInstance,
-  app: NestFastifyApplication,
-  config: Config,
-): void {
-  const drain = app.get(Drain);
-  const guard = app.get(AccessGuard, { strict: false });
-  const shortWay = app.get(ShortWay, { strict: false });
+type Arrival = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
+
+/** Whatever refuses a request comes later. */
+function arrivalOf(app: NestFastifyApplication, config: Config): Arrival {
+  const requests = app.get(RequestEnds);
   const headers = app.get(SecurityHeaders);
+  const shortWay = app.get(ShortWay, { strict: false });
   // Traces tell of each step, so with them nothing goes the short way.
   const isShort = config.traces === null;
-  const requests = app.get(RequestEnds);
-  const newBudget = (): StoreBudget => StoreBudget.ofRequest(config.redisCommandTimeoutMs);
-  // The first of all hooks: whatever refuses a request comes later.
-  server.addHook('onRequest', (request, reply, done) => {
+  return (request, reply, done) => {
     requests.watch(request, reply);
     const goOn = (): void => {
       void reply.headers(headers.for(request.url));
@@ -121,8 +121,15 @@ function prepareServer(
     };
     if (isShort) shortWay.enter(request, reply, goOn);
     else goOn();
-  });
-  app.get(Tracing).watch(server, requests);
+  };
+}
+
+function prepareServer(server: FastifyInstance, app: NestFastifyApplication, config: Config): void {
+  const drain = app.get(Drain);
+  const guard = app.get(AccessGuard, { strict: false });
+  const shortWay = app.get(ShortWay, { strict: false });
+  const newBudget = (): StoreBudget => StoreBudget.ofRequest(config.redisCommandTimeoutMs);
+  app.get(Tracing).watch(server, app.get(RequestEnds));
   server.server.on('checkExpectation', answerExpectation);
   server.addHook('onRequest', (request, _reply, done) => done(formProblem(request.raw) ?? undefined));
   server.removeAllContentTypeParsers();

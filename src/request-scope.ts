@@ -8,7 +8,7 @@ import type { Happening } from './happening.js';
 /** How long the request may wait for the store; `store-budget.ts` has the rules. */
 export interface WaitBudget {
   leftMs(): number;
-  wait<T>(ask: () => Promise<T>): Promise<T>;
+  wait<T>(ask: () => Promise<T>, withinMs?: number): Promise<T>;
 }
 
 const scopes = new AsyncLocalStorage<RequestScope>();

@@ -32,11 +32,12 @@ export class StoreBudget implements WaitBudget {
 
   /**
    * Asks the store, unless the current request has waited enough, and stops waiting when it has.
+   * @param withinMs how long it takes at most, where that is known: then no clock of ours need run beside it
    * @throws AppError store_unavailable then; what was asked may still happen
    */
-  static async wait<T>(ask: () => Promise<T>): Promise<T> {
+  static async wait<T>(ask: () => Promise<T>, withinMs?: number): Promise<T> {
     const budget = RequestScope.current()?.budget;
-    return budget ? budget.wait(ask) : ask();
+    return budget ? budget.wait(ask, withinMs) : ask();
   }
 
   /** Waits at the same time count once. */
@@ -45,12 +46,13 @@ export class StoreBudget implements WaitBudget {
     return this.limitMs - this.spentMs - waitedMs;
   }
 
-  async wait<T>(ask: () => Promise<T>): Promise<T> {
+  async wait<T>(ask: () => Promise<T>, withinMs = Number.POSITIVE_INFINITY): Promise<T> {
     const leftMs = this.leftMs();
     if (leftMs <= 0) throw spent();
     if (this.waits++ === 0) this.waitingSinceMs = performance.now();
     let timer: NodeJS.Timeout | undefined;
     try {
+      if (withinMs <= leftMs) return await ask();
       const end = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(spent()), leftMs);
       });

@@ -76,6 +76,7 @@ export class RedisConnection {
     private readonly options: RedisConnectionOptions,
   ) {
     this.client = connect(url, options);
+    writeTogether(this.client);
     this.operations = options.operations ?? UNCOUNTED;
     this.outage = new RedisOutage(options.tellsOutages ?? false);
     this.client.on('error', (error: Error) => this.outage.begins(error));
@@ -119,7 +120,9 @@ export class RedisConnection {
       if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
       // One command at a time finds out whether the store is back; the others do not wait for it to find out.
       if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
-      return await StoreBudget.wait(() => this.breaker.execute(() => command(this.client)));
+      const ask = () => this.breaker.execute(() => command(this.client));
+      // A cluster may send a command on to another node, and each has the whole time.
+      return await StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : this.options.commandTimeoutMs);
     } catch (error) {
       if (isSlotTableSuspect(error)) this.refreshSlots();
       throw this.toAppError(error);
@@ -170,7 +173,7 @@ export class RedisConnection {
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
     const withinMs = (): number => Math.min(this.options.commandTimeoutMs, StoreBudget.leftMs());
-    const deadline = await this.attempt(() => this.time.deadlineIn(withinMs));
+    const deadline = this.time.deadlineNow(withinMs) ?? (await this.attempt(() => this.time.deadlineIn(withinMs)));
     const reply = await this.script(name, keys, [deadline, ...args]);
     const outcome = Array.isArray(reply) ? (reply[0] as unknown) : reply;
     if (outcome !== 'late') return reply;
@@ -253,6 +256,32 @@ function connect(url: RedisUrl, { commandTimeoutMs }: RedisConnectionOptions): R
         redisOptions: common,
       });
   }
+}
+
+/**
+ * What is sent within one turn of the event loop leaves in one write: by itself each command costs this process a system
+ * call and wakes Redis. Nothing else changes: commands keep their order, their time and their own replies.
+ */
+function writeTogether(client: Redis | Cluster): void {
+  const prepare = (node: Redis): void => void node.on('connect', () => gatherWrites(node.stream));
+  if (client instanceof Cluster) client.on('+node', prepare);
+  else prepare(client);
+}
+
+function gatherWrites(stream: Redis['stream']): void {
+  let isGathering = false;
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+  stream.write = (...args: unknown[]): boolean => {
+    if (!isGathering) {
+      isGathering = true;
+      stream.cork();
+      setImmediate(() => {
+        isGathering = false;
+        stream.uncork();
+      });
+    }
+    return write(...args);
+  };
 }
 
 /**

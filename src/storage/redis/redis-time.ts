@@ -19,8 +19,12 @@ export class RedisTime {
 
   /** @returns ms of Redis' clock at which `withinMs` from now will have passed, rounded up */
   async deadlineIn(withinMs: () => number): Promise<number> {
-    const offsetMs = this.offsetMs ?? (await this.measure());
-    return Math.ceil(performance.now() + offsetMs + withinMs());
+    return deadline(this.offsetMs ?? (await this.measure()), withinMs);
+  }
+
+  /** The same without asking; undefined while the clock is not known. */
+  deadlineNow(withinMs: () => number): number | undefined {
+    return this.offsetMs === null ? undefined : deadline(this.offsetMs, withinMs);
   }
 
   /** ms of Redis' clock now; our own where it was never measured. */
@@ -47,6 +51,10 @@ export class RedisTime {
   stop(): void {
     clearInterval(this.timer);
   }
+}
+
+function deadline(offsetMs: number, withinMs: () => number): number {
+  return Math.ceil(performance.now() + offsetMs + withinMs());
 }
 
 async function offsetOf(server: Redis): Promise<number> {
