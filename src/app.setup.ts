@@ -1,7 +1,13 @@
 /** Builds the application; main and the tests share it, so that what is tested is what runs. */
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest, type RouteOptions } from 'fastify';
+import {
+  fastify,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type RouteOptions,
+} from 'fastify';
 import { AppModule } from './app.module.js';
 import { SystemClock, type Clock } from './clock.js';
 import type { Config } from './config.js';

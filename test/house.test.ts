@@ -283,7 +283,7 @@ describe('dependencies', () => {
     ['nestjs-pino', 'logging'],
     [
       'lru-cache',
-      '(read-cache|keys/key-rings.service|tenants/(rate-limiter|failed-authentications)|tokens/verified-tokens).ts',
+      '(read-cache|keys/key-rings.service|tenants/(rate-limiter|failed-authentications)|tokens/verified-tokens|sessions/short-validation).ts',
     ],
   ])('on %s stay in %s', (name, place) => {
     const importers = importersOf(name);

@@ -4,6 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Config } from '../config.js';
 import { Drain } from './drain.js';
 import { SecurityHeaders } from './security-headers.js';
 
@@ -23,12 +24,16 @@ export class DirectAnswers {
 
   constructor(
     headers: SecurityHeaders,
+    { corsOrigins }: Config,
     private readonly drain: Drain,
   ) {
-    this.fields = [
-      ...Object.entries(headers.ofData).flat(),
-      ...['cache-control', 'no-store', 'content-type', JSON_TEXT],
-    ];
+    const always = {
+      ...headers.ofData,
+      'cache-control': 'no-store',
+      'content-type': JSON_TEXT,
+      ...(corsOrigins.length > 0 ? { vary: 'Origin' } : {}), // as @fastify/cors says of every answer
+    };
+    this.fields = Object.entries(always).flat();
   }
 
   /** @param headers beside those that every answer has */

@@ -8,9 +8,7 @@ const AN_API_KEY = /^sk_/;
 
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers['x-request-id'];
-  return typeof given === 'string' && WELL_FORMED.test(given) && !AN_API_KEY.test(given)
-    ? given
-    : nextId();
+  return typeof given === 'string' && WELL_FORMED.test(given) && !AN_API_KEY.test(given) ? given : nextId();
 }
 
 /** What this process begins its ids with: another UUID than any other process has, but for the last 48 bits. */

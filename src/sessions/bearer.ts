@@ -4,7 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { AccessClaims } from '../tokens/claims.js';
-import type { RevocationAnswer } from './sessions.service.js';
+import type { RevocationAnswer } from './validation.js';
 
 const BEARER = /^bearer(?: +(.*))?$/i;
 

@@ -6,7 +6,7 @@ import type { AccessClaims, Metadata } from '../tokens/claims.js';
 import { METADATA_SCHEMA } from './session.dto.js';
 import type { Session } from './session.js';
 import type { IssuedTokens } from './session-tokens.js';
-import type { RevocationAnswer, Validation } from './sessions.service.js';
+import type { RevocationAnswer, Validation } from './validation.js';
 
 /** Create and refresh answer alike. */
 export class IssuedTokensDto {

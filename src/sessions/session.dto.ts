@@ -16,7 +16,8 @@ import { CompiledDto } from '../http/compiled-dto.js';
 import { REVOCATION_REASONS, type RevocationReason } from '../revocation-reason.js';
 import type { Metadata } from '../tokens/claims.js';
 import { IsComment, IsSessionMetadata, IsUserId } from './session-input.js';
-import { REVOCATION_CHECKS, type NewSession, type RevocationCheck } from './sessions.service.js';
+import type { NewSession } from './sessions.service.js';
+import { REVOCATION_CHECKS, type RevocationCheck } from './validation.js';
 
 export const MAX_BATCH = 1000;
 

@@ -17,24 +17,7 @@ import { accessExpiry, idleExpiry, SessionStore, type Session } from './session.
 import { firstRefreshId, nextRefreshId } from './refresh-id.js';
 import { SessionEndings } from './session-endings.js';
 import { SessionTokens, type IssuedTokens } from './session-tokens.js';
-
-export const REVOCATION_CHECKS = ['replica', 'store', 'skip'] as const;
-export type RevocationCheck = (typeof REVOCATION_CHECKS)[number];
-
-export type Validation =
-  | {
-      readonly valid: true;
-      readonly claims: AccessClaims;
-      readonly revocation: RevocationAnswer;
-    }
-  | { readonly valid: false; readonly error: TokenErrorCode };
-
-/** What a validation went by, and how old that was; null when nothing was asked. */
-export interface RevocationAnswer {
-  /** `stale`: neither the replica nor the store could tell, and the tenant's setting is to serve. */
-  readonly checked: RevocationCheck | 'stale';
-  readonly ageMs: number | null;
-}
+import type { RevocationCheck, Validation } from './validation.js';
 
 export interface NewSession {
   readonly tenantId: string;

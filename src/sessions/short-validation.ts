@@ -12,8 +12,9 @@ import type { TenantPrincipal } from '../http/principal.js';
 import type { AccessClaims } from '../tokens/claims.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
 import { ValidateDto } from './session.dto.js';
-import { SessionsService, type RevocationCheck, type Validation } from './sessions.service.js';
+import { SessionsService } from './sessions.service.js';
 import { answerValidation } from './validation-answer.js';
+import type { RevocationCheck, Validation } from './validation.js';
 
 /** A body as it was read. */
 interface KnownBody {

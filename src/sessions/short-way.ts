@@ -66,19 +66,19 @@ export class ShortWay {
     sessions: SessionsService,
   ) {
     this.operations = {
-      validate: operation<ValidateDto>(validation),
-      create: operation<CreateSessionDto>({
+      validate: validation satisfies Operation<ValidateDto>,
+      create: {
         dto: CreateSessionDto,
         tells: true,
         later: async (caller, body) =>
           answerOf(201, toIssuedDto(await sessions.create(caller, toNewSession(body)))),
-      }),
-      refresh: operation<RefreshDto>({
+      } satisfies Operation<CreateSessionDto>,
+      refresh: {
         dto: RefreshDto,
         tells: true,
         later: async (caller, { refresh_token: token }) =>
           answerOf(200, toIssuedDto(await sessions.refresh(caller, token))),
-      }),
+      } satisfies Operation<RefreshDto>,
     };
   }
 
@@ -158,11 +158,6 @@ export class ShortWay {
 
 function answerOf(status: number, body: object): DirectAnswer {
   return { status, text: JSON.stringify(body) };
-}
-
-/** Its body has been checked against its own DTO. */
-function operation<B extends object>(of: Operation<B>): Operation<object> {
-  return of as Operation<object>;
 }
 
 /** @returns undefined for what is no such JSON: the ordinary way says why */

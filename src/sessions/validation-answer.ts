@@ -1,7 +1,7 @@
 /** What a validation is answered with. */
 import type { FastifyRequest } from 'fastify';
 import { toValidationDto, type InvalidDto, type ValidDto } from './session-answer.dto.js';
-import type { RevocationCheck, Validation } from './sessions.service.js';
+import type { RevocationCheck, Validation } from './validation.js';
 
 export interface ValidationAnswer {
   readonly status: 200 | 401;

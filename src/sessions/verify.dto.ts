@@ -1,7 +1,7 @@
 /** What a gateway may ask of a verification, in the address that it is configured with. */
 import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 import { CompiledDto } from '../http/compiled-dto.js';
-import { REVOCATION_CHECKS, type RevocationCheck } from './sessions.service.js';
+import { REVOCATION_CHECKS, type RevocationCheck } from './validation.js';
 
 /** RFC 6749 section 3.3, at least one word: an empty one would be a gateway whose variable was not set. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/;

@@ -13,6 +13,7 @@ import type { StoreUrl } from '../../store-url.js';
 import { isTimeout, NotConnectedError, statusOf, type CommandName } from './redis-operations.js';
 import { RedisOutage } from './redis-outage.js';
 import { RedisTime } from './redis-time.js';
+import { writeTogether } from './write-together.js';
 
 type RedisUrl = Extract<StoreUrl, { kind: 'redis' }>;
 
@@ -122,7 +123,10 @@ export class RedisConnection {
       if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
       const ask = () => this.breaker.execute(() => command(this.client));
       // A cluster may send a command on to another node, and each has the whole time.
-      return await StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : this.options.commandTimeoutMs);
+      return await StoreBudget.wait(
+        ask,
+        this.client instanceof Cluster ? undefined : this.options.commandTimeoutMs,
+      );
     } catch (error) {
       if (isSlotTableSuspect(error)) this.refreshSlots();
       throw this.toAppError(error);
@@ -173,7 +177,8 @@ export class RedisConnection {
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
     const withinMs = (): number => Math.min(this.options.commandTimeoutMs, StoreBudget.leftMs());
-    const deadline = this.time.deadlineNow(withinMs) ?? (await this.attempt(() => this.time.deadlineIn(withinMs)));
+    const deadline =
+      this.time.deadlineNow(withinMs) ?? (await this.attempt(() => this.time.deadlineIn(withinMs)));
     const reply = await this.script(name, keys, [deadline, ...args]);
     const outcome = Array.isArray(reply) ? (reply[0] as unknown) : reply;
     if (outcome !== 'late') return reply;
@@ -256,32 +261,6 @@ function connect(url: RedisUrl, { commandTimeoutMs }: RedisConnectionOptions): R
         redisOptions: common,
       });
   }
-}
-
-/**
- * What is sent within one turn of the event loop leaves in one write: by itself each command costs this process a system
- * call and wakes Redis. Nothing else changes: commands keep their order, their time and their own replies.
- */
-function writeTogether(client: Redis | Cluster): void {
-  const prepare = (node: Redis): void => void node.on('connect', () => gatherWrites(node.stream));
-  if (client instanceof Cluster) client.on('+node', prepare);
-  else prepare(client);
-}
-
-function gatherWrites(stream: Redis['stream']): void {
-  let isGathering = false;
-  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
-  stream.write = (...args: unknown[]): boolean => {
-    if (!isGathering) {
-      isGathering = true;
-      stream.cork();
-      setImmediate(() => {
-        isGathering = false;
-        stream.uncork();
-      });
-    }
-    return write(...args);
-  };
 }
 
 /**
