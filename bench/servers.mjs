@@ -72,12 +72,14 @@ export class Servers {
     return { port, pid: child.pid, url: `redis://127.0.0.1:${port}`, stop: () => this.stop(child) };
   }
 
-  /** The built service, in production mode, with every setting at its default but where it listens and stores. */
+  /** The built service, in production mode and as the image starts it, every setting at its default but where it listens and stores. */
   async service(storeUrl, env = {}) {
     const port = await freePort();
     const main = new URL('../dist/main.js', import.meta.url).pathname;
     const settings = { ...serviceSettings(storeUrl), HOST: '127.0.0.1', PORT: String(port), ...env };
-    const child = this.launch('server', process.execPath, [main], { env: settings });
+    const child = this.launch('server', process.execPath, ['--max-semi-space-size=16', main], {
+      env: settings,
+    });
     await this.#until(child, async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok);
     return { port, pid: child.pid, stop: () => this.stop(child) };
   }

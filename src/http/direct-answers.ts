@@ -16,6 +16,8 @@ export interface DirectAnswer {
   readonly status: number;
   /** JSON. */
   readonly text: string;
+  /** Of it in UTF-8, where that is known already. */
+  readonly bytes?: number;
 }
 
 @Injectable()
@@ -40,10 +42,10 @@ export class DirectAnswers {
   send(
     request: FastifyRequest,
     reply: FastifyReply,
-    { status, text }: DirectAnswer,
+    { status, text, bytes = Buffer.byteLength(text) }: DirectAnswer,
     headers: Readonly<Record<string, string>> | null,
   ): void {
-    const fields = [...this.fields, 'x-request-id', request.id, 'content-length', lengthOf(text)];
+    const fields = [...this.fields, 'x-request-id', request.id, 'content-length', String(bytes)];
     if (headers) for (const name in headers) fields.push(name, headers[name] ?? '');
     // A connection kept alive would keep a process alive that wants to leave.
     if (this.drain.draining) fields.push('connection', 'close');
@@ -51,10 +53,6 @@ export class DirectAnswers {
     reply.raw.writeHead(status, fields);
     reply.raw.end(text);
   }
-}
-
-function lengthOf(text: string): string {
-  return String(Buffer.byteLength(text));
 }
 
 /** @returns whether the body is plain JSON of a known length, from 1 byte to `limit` */

@@ -70,22 +70,32 @@ export function createLog(level: LogLevel, to: DestinationStream = standardOutpu
   );
 }
 
+/** So long lines wait for others: each write by itself costs as much as an answer. */
+export const LINE_GATHER_MS = 10;
+
 /**
- * Lines of one turn of the event loop are written together: each by itself would cost as much as an answer.
- * @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed
+ * @returns what writes a line of which somebody has put the members together, as JSON; levels are for them to heed.
+ *   Lines wait a moment for others, and are not lost when the process ends meanwhile
  */
 export function lineWriter(log: Log): (level: 'info' | 'debug', members: string) => void {
   const to = (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym];
   let waiting = '';
   const write = (): void => {
+    unwritten.delete(write);
     to?.write(waiting);
     waiting = '';
   };
   return (level, members) => {
-    if (waiting === '') setImmediate(write);
+    if (waiting === '') {
+      unwritten.add(write);
+      setTimeout(write, LINE_GATHER_MS);
+    }
     waiting += `{"level":"${level}"${timeMember()},${members}}\n`;
   };
 }
+
+const unwritten = new Set<() => void>();
+process.on('exit', () => unwritten.forEach((write) => write()));
 
 let millisecond = Number.NaN;
 let member = '';

@@ -137,7 +137,7 @@ export class RevocationTable {
   }
 
   private shardOf(): Shard {
-    return this.shards[(this.probe[0] ?? 0) % SHARDS] as Shard;
+    return this.shards[(this.probe[0] ?? 0) & (SHARDS - 1)] as Shard;
   }
 
   private numberOf(tenantId: string): number {

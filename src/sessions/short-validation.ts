@@ -22,6 +22,12 @@ interface KnownBody {
   readonly check: RevocationCheck;
 }
 
+/** How the answer to a good token begins. */
+interface ClaimsText {
+  readonly text: string;
+  readonly bytes: number;
+}
+
 /** Two digests and the cache's own books. */
 const KNOWN_BODY_BYTES = 350;
 /** Of the memory for verified tokens: as many bodies as tokens. */
@@ -32,7 +38,7 @@ export class ShortValidation {
   readonly dto = ValidateDto;
   readonly tells = false;
   private readonly bodies: LRUCache<string, KnownBody> | null;
-  private readonly claimsTexts = new WeakMap<AccessClaims, string>();
+  private readonly claimsTexts = new WeakMap<AccessClaims, ClaimsText>();
 
   constructor(
     private readonly sessions: SessionsService,
@@ -79,14 +85,17 @@ export class ShortValidation {
     const { checked, ageMs } = validation.revocation;
     // The claims of a token are the same each time; the rest has no character that JSON would escape.
     const claims = this.textOf(validation.claims);
-    const text = `{"valid":true,"claims":${claims},"revocation":{"checked":"${checked}","age_ms":${ageMs}}}`;
-    return { status, text };
+    const rest = `,"revocation":{"checked":"${checked}","age_ms":${ageMs}}}`;
+    return { status, text: claims.text + rest, bytes: claims.bytes + rest.length };
   }
 
-  private textOf(claims: AccessClaims): string {
-    let text = this.claimsTexts.get(claims);
-    if (text === undefined) this.claimsTexts.set(claims, (text = JSON.stringify(claims)));
-    return text;
+  private textOf(claims: AccessClaims): ClaimsText {
+    let known = this.claimsTexts.get(claims);
+    if (!known) {
+      const text = `{"valid":true,"claims":${JSON.stringify(claims)}`;
+      this.claimsTexts.set(claims, (known = { text, bytes: Buffer.byteLength(text) }));
+    }
+    return known;
   }
 }
 

@@ -74,6 +74,7 @@ describe('the log', () => {
     await rawRequest(service.url, `GET /%zz${IN_PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
     await rawRequest(service.url, `${IN_BODY}\r\n\r\n`);
     await service.revoke(tenant, tokens.access_token);
+    await listened.settled();
     expect(leaked()).toEqual([]);
     expect(listened.lines('request').length).toBeGreaterThan(10);
   });

@@ -21,6 +21,7 @@ describe('of a request', () => {
   test('the log says once what was asked, by whom, how it ended and how long it took', async () => {
     const { apiKey, tenantId } = tenant;
     await service.call('GET', '/sessions/no-such-session', { apiKey, headers: named('one') });
+    await listened.settled();
     expect(linesOf('one')).toEqual([
       {
         level: 'info',
@@ -41,6 +42,7 @@ describe('of a request', () => {
     const { apiKey } = tenant;
     const body = { access_token: 'x' };
     await service.call('POST', '/sessions/validate', { apiKey, body, headers: named('token') });
+    await listened.settled();
     expect(linesOf('token')).toMatchObject([{ status: 401, error: 'invalid_token' }]);
   });
 
@@ -63,9 +65,11 @@ describe('of a request', () => {
 
   test('that has no route, no caller or no sense, the log says no more than that', async () => {
     await service.call('GET', '/nothing/here?x=1', { headers: named('nowhere') });
+    await listened.settled();
     expect(linesOf('nowhere')).toMatchObject([{ route: 'unmatched', status: 404, error: 'not_found' }]);
     expect(linesOf('nowhere')[0]).not.toHaveProperty('tenant_id');
     await service.call('POST', '/sessions', { body: '{', headers: named('nobody') });
+    await listened.settled();
     expect(linesOf('nobody')).toMatchObject([{ route: '/sessions', status: 400 }]);
   });
 
@@ -77,6 +81,7 @@ describe('of a request', () => {
       await other.call('GET', path, { headers: named('machine') });
     }
     await other.stop();
+    await listened.settled();
     expect(linesOf('machine')).toEqual([]);
     expect(talkative.lines('request').map(({ level }) => level)).toEqual(['debug', 'debug', 'debug']);
   });
@@ -86,6 +91,7 @@ describe('of a request', () => {
     const other = await TestService.start({}, undefined, undefined, quiet.log);
     await other.tenant();
     await other.stop();
+    await quiet.settled();
     expect(quiet.text).toBe('');
   });
 });
