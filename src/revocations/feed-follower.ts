@@ -124,8 +124,8 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
   }
 
   /** Whether everything up to a moment ago was heard of, though not all of it may have fitted: see `verdict`. */
-  isCurrent(): boolean {
-    return this.ageMs() <= this.config.revocationReplicaMaxAgeMs;
+  isCurrent(ageMs = this.ageMs()): boolean {
+    return ageMs <= this.config.revocationReplicaMaxAgeMs;
   }
 
   get isFull(): boolean {

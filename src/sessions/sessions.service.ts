@@ -112,8 +112,9 @@ export class SessionsService {
     // A revocation that this instance knows of holds whatever else is asked.
     const verdict = this.replica.verdict(claims.sid, claims.jti);
     if (verdict === 'revoked') return { valid: false, error: 'token_revoked' };
-    if (check === 'store' || verdict === 'unknown' || !this.replica.isCurrent()) return undefined;
-    return { valid: true, claims, revocation: { checked: 'replica', ageMs: this.replica.ageMs() } };
+    const ageMs = this.replica.ageMs();
+    if (check === 'store' || verdict === 'unknown' || !this.replica.isCurrent(ageMs)) return undefined;
+    return { valid: true, claims, revocation: { checked: 'replica', ageMs } };
   }
 
   private async checkInStore(claims: AccessClaims): Promise<Validation> {

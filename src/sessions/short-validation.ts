@@ -10,10 +10,11 @@ import { Config } from '../config.js';
 import type { DirectAnswer } from '../http/direct-answers.js';
 import type { TenantPrincipal } from '../http/principal.js';
 import type { AccessClaims } from '../tokens/claims.js';
+import { hasFormOfCompactJwt } from '../tokens/compact-jwt.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
 import { ValidateDto } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
-import { answerValidation } from './validation-answer.js';
+import { answerValidation, noteValidation } from './validation-answer.js';
 import type { RevocationCheck, Validation } from './validation.js';
 
 /** A body as it was read. */
@@ -37,6 +38,8 @@ const SHARE_OF_BODIES = 0.15;
 export class ShortValidation {
   readonly dto = ValidateDto;
   readonly tells = false;
+  /** Of the body that is being looked at. */
+  private latest: { readonly bytes: Buffer; readonly digest: string } | undefined;
   private readonly bodies: LRUCache<string, KnownBody> | null;
   private readonly claimsTexts = new WeakMap<AccessClaims, ClaimsText>();
 
@@ -50,9 +53,11 @@ export class ShortValidation {
 
   /** Without reading the body. @returns undefined when it must be read, or something must be waited for */
   known(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined {
-    const body = this.bodies?.get(digestOf(bytes));
+    if (!this.bodies) return undefined;
+    this.latest = { bytes, digest: hash('sha256', bytes, 'base64') };
+    const body = this.bodies.get(this.latest.digest);
     const validation = body && this.sessions.validateKnown(caller, body.tokenDigest, body.check);
-    return validation && this.answer(validation, body.check, request);
+    return validation && this.answerAgain(validation, body.check, request);
   }
 
   /** What memory can answer. @returns undefined when something must be waited for */
@@ -63,11 +68,15 @@ export class ShortValidation {
     bytes: Buffer,
   ): DirectAnswer | undefined {
     const check = wanted ?? 'replica'; // null too
-    const validation = this.sessions.validateHere(caller, token, check);
-    if (validation?.valid) {
-      this.bodies?.set(digestOf(bytes), { tokenDigest: VerifiedTokens.digest(token), check });
+    // A token that came before may come a third time; of those that are seen once nothing more is kept.
+    const tokenDigest = hasFormOfCompactJwt(token) ? VerifiedTokens.digest(token) : '';
+    const known = this.sessions.validateKnown(caller, tokenDigest, check);
+    if (known) {
+      if (this.latest?.bytes === bytes) this.bodies?.set(this.latest.digest, { tokenDigest, check });
+      return this.answerAgain(known, check, request);
     }
-    return validation && this.answer(validation, check, request);
+    const validation = this.sessions.validateHere(caller, token, check);
+    return validation && answerOf(validation, check, request);
   }
 
   async later(
@@ -76,14 +85,15 @@ export class ShortValidation {
     request: FastifyRequest,
   ): Promise<DirectAnswer> {
     const check = wanted ?? 'replica';
-    return this.answer(await this.sessions.validate(caller, token, check), check, request);
+    return answerOf(await this.sessions.validate(caller, token, check), check, request);
   }
 
-  private answer(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
-    const { status, body } = answerValidation(validation, check, request);
-    if (!validation.valid) return { status, text: JSON.stringify(body) };
+  /** Of a token that came before: what it claims was put into words then. */
+  private answerAgain(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
+    if (!validation.valid) return answerOf(validation, check, request);
+    const { status } = noteValidation(validation, check, request);
     const { checked, ageMs } = validation.revocation;
-    // The claims of a token are the same each time; the rest has no character that JSON would escape.
+    // Nothing but the claims has a character that JSON would escape.
     const claims = this.textOf(validation.claims);
     const rest = `,"revocation":{"checked":"${checked}","age_ms":${ageMs}}}`;
     return { status, text: claims.text + rest, bytes: claims.bytes + rest.length };
@@ -99,6 +109,7 @@ export class ShortValidation {
   }
 }
 
-function digestOf(bytes: Buffer): string {
-  return hash('sha256', bytes, 'base64');
+function answerOf(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
+  const { status, body } = answerValidation(validation, check, request);
+  return { status, text: JSON.stringify(body) };
 }

@@ -8,14 +8,23 @@ export interface ValidationAnswer {
   readonly body: ValidDto | InvalidDto;
 }
 
-/** Notes for metrics and log what was found. */
 export function answerValidation(
   validation: Validation,
   check: RevocationCheck,
   request: FastifyRequest,
 ): ValidationAnswer {
+  const { status } = noteValidation(validation, check, request);
+  return { status, body: toValidationDto(validation, request.id) };
+}
+
+/** Notes for metrics and log what was found. @returns the status that says it */
+export function noteValidation(
+  validation: Validation,
+  check: RevocationCheck,
+  request: FastifyRequest,
+): { readonly status: 200 | 401 } {
   request.validated = validation.valid
     ? { check: validation.revocation.checked, result: 'valid' }
     : { check, result: validation.error };
-  return { status: validation.valid ? 200 : 401, body: toValidationDto(validation, request.id) };
+  return { status: validation.valid ? 200 : 401 };
 }

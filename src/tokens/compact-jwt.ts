@@ -16,20 +16,28 @@ export interface TokenHeader {
 export interface CompactJwt {
   readonly header: TokenHeader;
   readonly payload: Readonly<Record<string, unknown>>;
+  readonly signature: Buffer;
 }
 
 const KID = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** @returns null for everything but three canonical base64url segments that hold a known header and an object */
 export function parseCompactJwt(token: string): CompactJwt | null {
-  if (token.length > MAX_TOKEN_LENGTH) return null;
-  const segments = token.split('.', 4);
-  if (segments.length !== 3) return null;
+  if (!hasFormOfCompactJwt(token)) return null;
+  const segments = token.split('.');
   const [header, payload, signature] = segments.map(decodeCanonical);
   if (!header || !payload || !signature) return null;
   const parsedHeader = parseHeader(header);
   const parsedPayload = parseObject(payload);
-  return parsedHeader && parsedPayload ? { header: parsedHeader, payload: parsedPayload } : null;
+  return parsedHeader && parsedPayload ? { header: parsedHeader, payload: parsedPayload, signature } : null;
+}
+
+/** Whether it has three segments and may be read at all: what does not costs nothing more. */
+export function hasFormOfCompactJwt(token: string): boolean {
+  if (token.length > MAX_TOKEN_LENGTH) return false;
+  const first = token.indexOf('.');
+  const second = first < 0 ? -1 : token.indexOf('.', first + 1);
+  return second >= 0 && !token.includes('.', second + 1);
 }
 
 /** Node's decoder skips what it does not know and ignores spare bits; encoding again shows whether it did. */
