@@ -4,11 +4,20 @@ import { openConnections } from './connection.mjs';
 import { Latencies } from './latencies.mjs';
 
 /**
+ * @param options.spins see `#spin`
  * @param options.clock read at the beginning and the end of the measured part; its difference comes back as `clock`
  * @returns { perSecond, answered, errors, sample, seconds, latencies, clock }
  */
-export async function closedLoop({ port, connections, traffic, warmUpSeconds, seconds, clock }) {
-  const run = new ClosedRun(traffic);
+export async function closedLoop({
+  port,
+  connections,
+  traffic,
+  warmUpSeconds,
+  seconds,
+  clock,
+  spins = true,
+}) {
+  const run = new ClosedRun(traffic, spins);
   const open = await openConnections(port, connections, run.callbacks);
   try {
     let before = clock?.();
@@ -53,8 +62,11 @@ class ClosedRun {
   #finish = () => {};
   #finished = new Promise((resolve) => (this.#finish = resolve));
 
-  constructor(traffic) {
+  #spins;
+
+  constructor(traffic, spins) {
     this.#traffic = traffic;
+    this.#spins = spins;
     this.callbacks = {
       onAnswer: (connection, status, body) => this.#answered(connection, status, body),
       onBroken: (connection) => this.#broken(connection),
@@ -73,7 +85,7 @@ class ClosedRun {
    * server's core a third of an answer, the more the slower it is. The generator has a core of its own.
    */
   #spin() {
-    if (this.#busy > 0 && performance.now() < this.#endsAt) setImmediate(() => this.#spin());
+    if (this.#spins && this.#busy > 0 && performance.now() < this.#endsAt) setImmediate(() => this.#spin());
   }
 
   reset() {

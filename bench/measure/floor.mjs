@@ -24,6 +24,8 @@ export async function measureFloor(servers, cases, redis, plan, say) {
 async function p50Alone(cases, check, plan) {
   const { port, traffic } = cases.find(({ id }) => id === `service-redis/validate/${check}`);
   const { loopSeconds: seconds } = plan;
-  const run = await closedLoop({ port, traffic, connections: 1, warmUpSeconds: 0.1, seconds });
+  // Where there are two cores Redis has the generator's, and with one request under way it must have it at once.
+  const one = { connections: 1, spins: false };
+  const run = await closedLoop({ port, traffic, ...one, warmUpSeconds: 0.1, seconds });
   return run.latencies.p50;
 }
