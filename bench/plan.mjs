@@ -16,6 +16,8 @@ const FULL = {
   loopSeconds: 0.5,
   /** Latency: every case at every number of connections once a round. */
   openRounds: 3,
+  /** Before the first run of each case in a round. */
+  wakeUpSeconds: 1,
   openWarmUpSeconds: 0.7,
   openSeconds: 3,
   openConnections: { ceiling: [64, 1000, 10_000], service: [64, 1000, 10_000], peer: [64] },
@@ -60,6 +62,7 @@ function smokeOf(quick) {
     sessions: 100,
     coldTokensPerRound: 300,
     loopSeconds: 0.05,
+    wakeUpSeconds: 0.05,
     openSeconds: 0.3,
     openConnections: { ceiling: [16], service: [16], peer: [16] },
   };

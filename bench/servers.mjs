@@ -34,13 +34,19 @@ function serviceSettings(storeUrl) {
 
 export class Servers {
   #children = [];
+  #pins;
   /** Databases, and nothing else. */
   directory = mkdtempSync(join(tmpdir(), 'bench-'));
+
+  /** @param options.pins whether each process has a core of its own */
+  constructor({ pins = true } = {}) {
+    this.#pins = pins;
+  }
 
   /** @returns the process; what it says on stderr is kept for `complaint` */
   launch(role, command, args, { env = {}, stdout = 'ignore' } = {}) {
     const leashed = LEASH ? ['setpriv', ['--pdeathsig', 'KILL', command, ...args]] : [command, args];
-    const child = spawn(...pinned(role, ...leashed), {
+    const child = spawn(...(this.#pins ? pinned(role, ...leashed) : leashed), {
       cwd: this.directory,
       env: { PATH: process.env.PATH, ...env },
       stdio: ['ignore', stdout, 'pipe'],

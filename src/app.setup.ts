@@ -112,7 +112,7 @@ export async function createApp(
 
 type Arrival = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
 
-/** Whatever refuses a request comes later. */
+/** What a request meets first: nothing before this refuses one. */
 function arrivalOf(app: NestFastifyApplication, config: Config): Arrival {
   const requests = app.get(RequestEnds);
   const headers = app.get(SecurityHeaders);

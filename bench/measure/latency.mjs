@@ -1,5 +1,6 @@
 // Open loop at fixed rates: half of what the case can do at most, and one rate in common, at each number of connections.
 import { median } from '../load/latencies.mjs';
+import { closedLoop } from '../load/closed-loop.mjs';
 import { openLoop } from '../load/open-loop.mjs';
 import { openFilesLimit } from '../machine.mjs';
 
@@ -11,7 +12,8 @@ export async function measureLatency(cases, throughput, plan, say) {
   const runs = planRuns(cases, throughput, plan).map((run) => ({ ...run, rounds: [] }));
   for (let round = 0; round < plan.openRounds; round++) {
     say(`latency, round ${round + 1} of ${plan.openRounds}, ${runs.length} runs`);
-    for (const run of runs) {
+    for (const [at, run] of runs.entries()) {
+      if (run.case !== runs[at - 1]?.case) await wakeUp(run.case, plan);
       const { connections, rate } = run;
       const mix = [{ traffic: run.case.traffic, share: 1 }];
       const { openWarmUpSeconds: warmUpSeconds, openSeconds: seconds } = plan;
@@ -21,6 +23,14 @@ export async function measureLatency(cases, throughput, plan, say) {
     }
   }
   return runs.map(summarise);
+}
+
+/**
+ * It has idled while others were measured, and systems take memory from processes that idle: what comes back page by page
+ * is a stall of a tenth of a second, and no latency of any contender.
+ */
+export async function wakeUp({ port, traffic }, { connections, wakeUpSeconds: seconds }) {
+  await closedLoop({ port, connections, traffic, warmUpSeconds: 0, seconds });
 }
 
 function planRuns(cases, throughput, plan) {

@@ -2,6 +2,7 @@
 // the validations? Compared with validations alone at the same load, and alone at the same rate of validations.
 import { median } from '../load/latencies.mjs';
 import { openLoop } from '../load/open-loop.mjs';
+import { wakeUp } from './latency.mjs';
 
 const LOAD = 0.5;
 
@@ -22,6 +23,8 @@ export async function measureMixed(cases, throughput, plan, say) {
   ].map((run) => ({ ...run, rounds: [] }));
   for (let round = 0; round < plan.mixedRounds; round++) {
     say(`mixed, round ${round + 1} of ${plan.mixedRounds}`);
+    await wakeUp(validate, plan);
+    await wakeUp(create, plan);
     for (const { rate, mix, rounds } of runs) {
       const { connections, openWarmUpSeconds: warmUpSeconds, openSeconds: seconds } = plan;
       rounds.push(await openLoop({ port: validate.port, connections, rate, mix, warmUpSeconds, seconds }));

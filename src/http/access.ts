@@ -63,9 +63,9 @@ declare module 'fastify' {
   }
 }
 
-/** Kept, because fastify puts its own answer to this together anew each time. */
+/** Kept, because fastify puts its own answer to this together anew each time; not for what is sent on to nowhere. */
 export function routeOf(request: FastifyRequest): MatchedRoute {
-  if (request.matched) return request.matched;
+  if (request.matched && !request.is404) return request.matched;
   const { url: template, config } = request.routeOptions;
   return (request.matched = { template, config: (config ?? {}) as ProtectedRoute });
 }

@@ -22,6 +22,8 @@ export interface DirectAnswer {
 
 @Injectable()
 export class DirectAnswers {
+  /** Of every answer, also of refusals that the error filter puts into words. */
+  readonly headers: Readonly<Record<string, string>>;
   private readonly fields: readonly string[];
 
   constructor(
@@ -29,12 +31,11 @@ export class DirectAnswers {
     { corsOrigins }: Config,
     private readonly drain: Drain,
   ) {
-    const always = {
+    this.headers = {
       ...headers.ofData,
-      'cache-control': 'no-store',
-      'content-type': JSON_TEXT,
       ...(corsOrigins.length > 0 ? { vary: 'Origin' } : {}), // as @fastify/cors says of every answer
     };
+    const always = { ...this.headers, 'cache-control': 'no-store', 'content-type': JSON_TEXT };
     this.fields = Object.entries(always).flat();
   }
 
@@ -49,8 +50,8 @@ export class DirectAnswers {
     if (headers) for (const name in headers) fields.push(name, headers[name] ?? '');
     // A connection kept alive would keep a process alive that wants to leave.
     if (this.drain.draining) fields.push('connection', 'close');
-    reply.hijack();
     reply.raw.writeHead(status, fields);
+    reply.hijack(); // not before it: what throws is still answered
     reply.raw.end(text);
   }
 }

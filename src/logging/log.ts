@@ -81,9 +81,10 @@ export function lineWriter(log: Log): (level: 'info' | 'debug', members: string)
   const to = (log as unknown as Record<symbol, DestinationStream>)[symbols.streamSym];
   let waiting = '';
   const write = (): void => {
-    unwritten.delete(write);
-    to?.write(waiting);
+    const lines = waiting;
     waiting = '';
+    unwritten.delete(write);
+    to?.write(lines);
   };
   return (level, members) => {
     if (waiting === '') {

@@ -4,8 +4,11 @@ import type { DestinationStream } from 'pino';
 export class TerminalLines implements DestinationStream {
   constructor(private readonly terminal: { write(text: string): unknown }) {}
 
-  write(line: string): void {
-    this.terminal.write(`${readable(line)}\n`);
+  /** @param lines one or more, each ended */
+  write(lines: string): void {
+    for (const line of lines.split('\n')) {
+      if (line !== '') this.terminal.write(`${readable(line)}\n`);
+    }
   }
 }
 

@@ -31,7 +31,7 @@ interface ClaimsText {
 
 /** Two digests and the cache's own books. */
 const KNOWN_BODY_BYTES = 350;
-/** Of the memory for verified tokens: as many bodies as tokens. */
+/** Beside the memory for verified tokens, in proportion to it: as many bodies as tokens. */
 const SHARE_OF_BODIES = 0.15;
 
 @Injectable()

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { AppError } from '../../src/errors.js';
 import { Drain } from '../../src/http/drain.js';
+import { Happenings } from '../../src/http/happenings.js';
 import { ShortWay } from '../../src/sessions/short-way.js';
 import { eventually } from '../support/eventually.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -164,6 +166,17 @@ describe('a validation is answered alike by both ways', () => {
     await limits(short);
     expect(await limits(short)).toEqual([200, '"tenant";q=100;w=1', true]);
     expect(await limits(ordinary)).toEqual([200, '"tenant";q=100;w=1', true]);
+    const scarce = await short.tenant({ rate_limit_per_second: 1, rate_limit_burst_seconds: 1 });
+    const refusal = async (service: TestService): Promise<unknown> => {
+      for (;;) {
+        const answer = await service.validate(scarce, token);
+        if (answer.status !== 429) continue;
+        const { headers, body } = answer;
+        const names = [...headers.keys()].filter((name) => !VARYING.has(name)).toSorted();
+        return [names, body['error'], headers.get('ratelimit-policy')];
+      }
+    };
+    expect(await refusal(short)).toEqual(await refusal(ordinary));
   });
 });
 
@@ -265,6 +278,21 @@ describe('a body is read alike, however it comes', () => {
     const bytes = request(JSON.stringify({ access_token: token }));
     expect((await rawRequest(short.url, bytes)).status).toBe(status);
     expect((await rawRequest(ordinary.url, bytes)).status).toBe(status);
+  });
+
+  test.each([
+    '*sessions/validate',
+    '/sessions/validate#a=1',
+    '/sessions/%76alidate',
+    '/sessions/validate/',
+    '//sessions/validate',
+  ])('at an address that is written %s', async (target) => {
+    const { access_token: token } = await short.createSession(acme);
+    const body = JSON.stringify({ access_token: token });
+    const bytes = `${head(`content-type: application/json\r\ncontent-length: ${body.length}`)}${body}`;
+    const request = bytes.replace('/sessions/validate', target);
+    const [one, other] = [await rawRequest(short.url, request), await rawRequest(ordinary.url, request)];
+    expect(one.status).toBe(other.status);
   });
 
   test('in pieces, with others on the same connection behind it', async () => {
@@ -392,6 +420,21 @@ describe.each(STORES)('the short way on $name', ({ prepare }) => {
       expect(headers.get('x-request-id')).toBe(body['request_id']);
     }
     expect((await service.validate(tenant, token)).status).toBe(200);
+  });
+
+  test('begins nothing while the audit has no room', async () => {
+    const { refresh_token: refresh, access_token: token } = await service.createSession(tenant);
+    const happenings = service.app.get(Happenings);
+    const requireRoom = happenings.requireRoom.bind(happenings);
+    happenings.requireRoom = () => {
+      throw new AppError('store_unavailable');
+    };
+    const wanted = { tenant_id: tenant.tenantId, user_id: 'bob', scope: '' };
+    expect((await service.post(tenant, '/sessions', wanted)).status).toBe(503);
+    expect((await service.refresh(tenant, refresh)).status).toBe(503);
+    expect((await service.validate(tenant, token)).status).toBe(200);
+    happenings.requireRoom = requireRoom;
+    expect((await service.refresh(tenant, refresh)).status).toBe(200);
   });
 
   test('keeps no connection alive when the process wants to leave', async () => {

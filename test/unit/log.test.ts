@@ -1,6 +1,7 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { AppError } from '../../src/errors.js';
-import { createLog, onlyKnownFields } from '../../src/logging/log.js';
+import { createLog, onlyKnownFields, LINE_GATHER_MS, lineWriter } from '../../src/logging/log.js';
 import { SafeError } from '../../src/logging/safe-error.js';
 import { TerminalLines } from '../../src/logging/terminal-lines.js';
 import { ListenedLog } from '../logs/listened-log.js';
@@ -96,6 +97,20 @@ describe('a line at a terminal', () => {
     expect(written.split('\n')).toEqual([
       expect.stringMatching(/^\d\d:\d\d:\d\d INFO {2}request route=\/sessions status=201$/),
       expect.stringMatching(/^\d\d:\d\d:\d\d WARN {2}Main: listening on port 1$/),
+      '',
+    ]);
+  });
+
+  test('is one of several that were written together', async () => {
+    let written = '';
+    const log = createLog('info', new TerminalLines({ write: (text) => void (written += text) }));
+    const write = lineWriter(log);
+    write('info', '"event":"request","status":200');
+    write('debug', '"event":"request","status":404');
+    await setTimeout(10 * LINE_GATHER_MS);
+    expect(written.split('\n')).toEqual([
+      expect.stringMatching(/INFO {2}request status=200$/),
+      expect.stringMatching(/DEBUG request status=404$/),
       '',
     ]);
   });

@@ -101,12 +101,19 @@ export class RedisConnection {
     ]);
   }
 
-  /** @throws AppError store_unavailable when there is no answer in time, internal_error when we asked wrongly */
-  async run<T>(operation: RedisOperation, command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+  /**
+   * @param withinMs how long the command takes at most
+   * @throws AppError store_unavailable when there is no answer in time, internal_error when we asked wrongly
+   */
+  async run<T>(
+    operation: RedisOperation,
+    command: (client: Redis | Cluster) => Promise<T>,
+    withinMs = this.options.commandTimeoutMs,
+  ): Promise<T> {
     const startedAtMs = performance.now();
     let status: OperationStatus = 'ok';
     try {
-      return await this.attempt(command);
+      return await this.attempt(command, withinMs);
     } catch (error) {
       status = statusOf(error);
       throw error;
@@ -115,7 +122,10 @@ export class RedisConnection {
     }
   }
 
-  private async attempt<T>(command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+  private async attempt<T>(
+    command: (client: Redis | Cluster) => Promise<T>,
+    withinMs = this.options.commandTimeoutMs,
+  ): Promise<T> {
     try {
       // A cluster that is not connected would keep the command for later.
       if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
@@ -123,10 +133,7 @@ export class RedisConnection {
       if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
       const ask = () => this.breaker.execute(() => command(this.client));
       // A cluster may send a command on to another node, and each has the whole time.
-      return await StoreBudget.wait(
-        ask,
-        this.client instanceof Cluster ? undefined : this.options.commandTimeoutMs,
-      );
+      return await StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : withinMs);
     } catch (error) {
       if (isSlotTableSuspect(error)) this.refreshSlots();
       throw this.toAppError(error);
@@ -163,7 +170,9 @@ export class RedisConnection {
 
   async script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const runner = (this.client as unknown as Record<ScriptName, ScriptRunner>)[name];
-    return this.run(name, () => runner.call(this.client, ...keys, ...args));
+    // A script that Redis does not know yet is sent a second time.
+    const withinMs = 2 * this.options.commandTimeoutMs;
+    return this.run(name, () => runner.call(this.client, ...keys, ...args), withinMs);
   }
 
   /**
