@@ -73,7 +73,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'installs; what npx finds is asked in test/cli/commands.test.ts',
   'docs/cli.md docker run --rm -e ADMIN_API_KEY -e SESSION_SERVICE_URL multi-tenant-session-service dist/cli.js tenants list':
     'needs a container engine and a cluster',
-  'docs/load-test.md npm run load-test          # all of it, then writes the figures and pictures of this page; about 45 minutes':
+  'docs/load-test.md npm run load-test          # all of it, then writes the figures and pictures of this page; about 35 minutes':
     'measures',
   'docs/multi-region.md BRIDGE_FROM=rediss://redis.home.example.com:6379 BRIDGE_TO=redis://redis:6379 BRIDGE_TENANTS=true node dist/bridge.js':
     'needs two regions; test/regions/regions.test.ts has them',
