@@ -12,6 +12,7 @@ import type { RevocationReason } from '../revocation-reason.js';
 import type { Tenant, TenantSettings } from '../tenants/tenant.js';
 import { TenantsService } from '../tenants/tenants.service.js';
 import type { AccessClaims, RefreshClaims } from '../tokens/claims.js';
+import { askInPortions, valuesOf } from './in-portions.js';
 import { REVOCATION_MARGIN_MS, SessionStore, type RevokedSession } from './session.js';
 
 @Injectable()
@@ -75,8 +76,8 @@ export class SessionEndings {
     known: Known = {},
   ): Promise<EndedSession[]> {
     const nowMs = this.clock.nowMs();
-    const outcomes = await Promise.allSettled(
-      sessionIds.map((sessionId) => this.store.revoke(tenantId, sessionId, reason, nowMs)),
+    const outcomes = await askInPortions(sessionIds, (sessionId) =>
+      this.store.revoke(tenantId, sessionId, reason, nowMs),
     );
     const found = outcomes.flatMap((outcome) =>
       outcome.status === 'fulfilled' && outcome.value ? [outcome.value] : [],
@@ -98,7 +99,7 @@ export class SessionEndings {
   }
 
   private async remove(tenantId: string, revoked: readonly RevokedSession[]): Promise<void> {
-    await Promise.all(revoked.map((session) => this.store.remove(tenantId, session)));
+    valuesOf(await askInPortions(revoked, (session) => this.store.remove(tenantId, session)));
   }
 
   /** An ending waits for no key: where the ring cannot be had, every session counts as alive. */
