@@ -24,6 +24,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the access guard on every route that is not public, as soon as the caller is known. */
     principal?: Principal;
+    /** Whether memory was asked for the caller: once is enough. */
+    isGreeted?: boolean;
     /** Whether the caller's rate limits were asked for this request. */
     isCounted?: boolean;
   }

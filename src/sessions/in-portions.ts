@@ -1,6 +1,6 @@
 /**
- * Many questions to the store, all on their way at once, but begun some in a turn of the event loop: a thousand at once
- * would keep everybody else waiting while they are put into words.
+ * A thousand signatures to check or commands to send, all on their way at once, but begun some in a turn of the event
+ * loop: begun in one, they would keep everybody else waiting.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 

@@ -1,16 +1,15 @@
 /** Many revocations in one call: each succeeds or fails by itself, unless the store is out. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { AppError, type TokenErrorCode } from '../errors.js';
 import { isRandomId } from '../random-id.js';
 import type { TenantPrincipal } from '../http/principal.js';
 import { RateLimiter } from '../tenants/rate-limiter.js';
+import { askInPortions, valuesOf } from './in-portions.js';
 import { type BatchResultDto, type BatchResultsDto } from './session-answer.dto.js';
 import { MAX_BATCH, type RevokeBatchDto } from './session.dto.js';
 import { SessionEndings, type Proof } from './session-endings.js';
 import { SessionsService } from './sessions.service.js';
 
-const CHECKS_IN_A_ROW = 32;
 /** What rate limits count a batch for: less than so many calls, more than one. */
 const ITEMS_PER_REQUEST = 10;
 
@@ -47,14 +46,8 @@ export class RevocationBatch {
 
   /** Checking a signature takes the processor: others get their turn in between. */
   private async resolveTokens(caller: TenantPrincipal, tokens: readonly string[]): Promise<Resolved[]> {
-    const resolving: Promise<Resolved>[] = [];
-    for (const [index, token] of tokens.entries()) {
-      resolving.push(
-        this.resolve(caller, token).then((found) => ({ item: { token_index: index }, ...found })),
-      );
-      if (index % CHECKS_IN_A_ROW === 0) await nextTurn();
-    }
-    return Promise.all(resolving);
+    const found = valuesOf(await askInPortions(tokens, (token) => this.resolve(caller, token)));
+    return found.map((one, index) => ({ item: { token_index: index }, ...one }));
   }
 
   private async resolve(

@@ -141,14 +141,13 @@ export class SessionEndings {
   /** Blocks what has no record of its own, then announces it. */
   private async blockIds(...revocations: readonly Revocation[]): Promise<void> {
     const nowMs = this.clock.nowMs();
-    await Promise.all(
-      revocations.map(({ tenantId, id, expiresAtMs }) =>
-        this.store.revokeToken(
-          { tenantId, tokenId: id, expiresAtMs: expiresAtMs - REVOCATION_MARGIN_MS },
-          nowMs,
-        ),
+    const blocked = await askInPortions(revocations, ({ tenantId, id, expiresAtMs }) =>
+      this.store.revokeToken(
+        { tenantId, tokenId: id, expiresAtMs: expiresAtMs - REVOCATION_MARGIN_MS },
+        nowMs,
       ),
     );
+    valuesOf(blocked);
     await this.replica.announce(...revocations);
   }
 

@@ -69,6 +69,11 @@ export class ValidateDto {
   revocation_check?: RevocationCheck;
 }
 
+/** What was asked for; null is as good as left out. */
+export function checkOf({ revocation_check: wanted }: ValidateDto): RevocationCheck {
+  return wanted ?? 'replica';
+}
+
 @CompiledDto()
 export class RefreshDto {
   /** @example eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCIs... */

@@ -18,6 +18,7 @@ import {
   ValidDto,
 } from './session-answer.dto.js';
 import {
+  checkOf,
   CreateSessionDto,
   EndSessionQueryDto,
   ListSessionsQueryDto,
@@ -64,7 +65,7 @@ export class SessionsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ValidDto | InvalidDto> {
-    const check = body.revocation_check ?? 'replica'; // null too
+    const check = checkOf(body);
     const validation = await this.sessions.validate(caller, body.access_token, check);
     const answer = answerValidation(validation, check, request);
     void reply.status(answer.status);

@@ -88,9 +88,14 @@ export class SessionsService {
     }
   }
 
-  /** As `validate`, where nothing must be waited for. @returns undefined elsewhere */
-  validateHere(caller: TenantPrincipal, token: string, check: RevocationCheck): Validation | undefined {
-    return this.judgeVerified(this.tokens.verifyAccessHere(caller.tenantId, token), check);
+  /** As `validate`, where nothing must be waited for. @param digest of the token, if known @returns undefined elsewhere */
+  validateHere(
+    caller: TenantPrincipal,
+    token: string,
+    check: RevocationCheck,
+    digest?: string,
+  ): Validation | undefined {
+    return this.judgeVerified(this.tokens.verifyAccessHere(caller.tenantId, token, digest), check);
   }
 
   /** As `validateHere`, of a token that was found good before. @returns undefined for others too */

@@ -12,7 +12,7 @@ import type { TenantPrincipal } from '../http/principal.js';
 import type { AccessClaims } from '../tokens/claims.js';
 import { hasFormOfCompactJwt } from '../tokens/compact-jwt.js';
 import { VerifiedTokens } from '../tokens/verified-tokens.js';
-import { ValidateDto } from './session.dto.js';
+import { checkOf, ValidateDto } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
 import { answerValidation, noteValidation } from './validation-answer.js';
 import type { RevocationCheck, Validation } from './validation.js';
@@ -38,8 +38,6 @@ const SHARE_OF_BODIES = 0.15;
 export class ShortValidation {
   readonly dto = ValidateDto;
   readonly tells = false;
-  /** Of the body that is being looked at. */
-  private latest: { readonly bytes: Buffer; readonly digest: string } | undefined;
   private readonly bodies: LRUCache<string, KnownBody> | null;
   private readonly claimsTexts = new WeakMap<AccessClaims, ClaimsText>();
 
@@ -53,9 +51,7 @@ export class ShortValidation {
 
   /** Without reading the body. @returns undefined when it must be read, or something must be waited for */
   known(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined {
-    if (!this.bodies) return undefined;
-    this.latest = { bytes, digest: hash('sha256', bytes, 'base64') };
-    const body = this.bodies.get(this.latest.digest);
+    const body = this.bodies?.get(digestOf(bytes));
     const validation = body && this.sessions.validateKnown(caller, body.tokenDigest, body.check);
     return validation && this.answerAgain(validation, body.check, request);
   }
@@ -63,35 +59,32 @@ export class ShortValidation {
   /** What memory can answer. @returns undefined when something must be waited for */
   now(
     caller: TenantPrincipal,
-    { access_token: token, revocation_check: wanted }: ValidateDto,
+    body: ValidateDto,
     request: FastifyRequest,
     bytes: Buffer,
   ): DirectAnswer | undefined {
-    const check = wanted ?? 'replica'; // null too
-    // A token that came before may come a third time; of those that are seen once nothing more is kept.
-    const tokenDigest = hasFormOfCompactJwt(token) ? VerifiedTokens.digest(token) : '';
-    const known = this.sessions.validateKnown(caller, tokenDigest, check);
+    const { access_token: token } = body;
+    const check = checkOf(body);
+    const tokenDigest = hasFormOfCompactJwt(token) ? VerifiedTokens.digest(token) : undefined;
+    const known = tokenDigest && this.sessions.validateKnown(caller, tokenDigest, check);
     if (known) {
-      if (this.latest?.bytes === bytes) this.bodies?.set(this.latest.digest, { tokenDigest, check });
+      // It may come a third time; of what is seen once nothing more is kept.
+      this.bodies?.set(digestOf(bytes), { tokenDigest, check });
       return this.answerAgain(known, check, request);
     }
-    const validation = this.sessions.validateHere(caller, token, check);
+    const validation = this.sessions.validateHere(caller, token, check, tokenDigest);
     return validation && answerOf(validation, check, request);
   }
 
-  async later(
-    caller: TenantPrincipal,
-    { access_token: token, revocation_check: wanted }: ValidateDto,
-    request: FastifyRequest,
-  ): Promise<DirectAnswer> {
-    const check = wanted ?? 'replica';
-    return answerOf(await this.sessions.validate(caller, token, check), check, request);
+  async later(caller: TenantPrincipal, body: ValidateDto, request: FastifyRequest): Promise<DirectAnswer> {
+    const check = checkOf(body);
+    return answerOf(await this.sessions.validate(caller, body.access_token, check), check, request);
   }
 
   /** Of a token that came before: what it claims was put into words then. */
   private answerAgain(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
     if (!validation.valid) return answerOf(validation, check, request);
-    const { status } = noteValidation(validation, check, request);
+    const status = noteValidation(validation, check, request);
     const { checked, ageMs } = validation.revocation;
     // Nothing but the claims has a character that JSON would escape.
     const claims = this.textOf(validation.claims);
@@ -112,4 +105,8 @@ export class ShortValidation {
 function answerOf(validation: Validation, check: RevocationCheck, request: FastifyRequest): DirectAnswer {
   const { status, body } = answerValidation(validation, check, request);
   return { status, text: JSON.stringify(body) };
+}
+
+function digestOf(bytes: Buffer): string {
+  return hash('sha256', bytes, 'base64');
 }

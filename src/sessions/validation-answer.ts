@@ -13,7 +13,7 @@ export function answerValidation(
   check: RevocationCheck,
   request: FastifyRequest,
 ): ValidationAnswer {
-  const { status } = noteValidation(validation, check, request);
+  const status = noteValidation(validation, check, request);
   return { status, body: toValidationDto(validation, request.id) };
 }
 
@@ -22,9 +22,9 @@ export function noteValidation(
   validation: Validation,
   check: RevocationCheck,
   request: FastifyRequest,
-): { readonly status: 200 | 401 } {
+): ValidationAnswer['status'] {
   request.validated = validation.valid
     ? { check: validation.revocation.checked, result: 'valid' }
     : { check, result: validation.error };
-  return { status: validation.valid ? 200 : 401 };
+  return validation.valid ? 200 : 401;
 }

@@ -65,7 +65,7 @@ export class AccessGuard implements CanActivate {
    * flood costs no more than that. Everybody else is left to `admit`. It asks no store and waits for nothing.
    */
   enter(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const counted = request.isCounted ? undefined : this.greet(request);
+    const counted = request.isGreeted ? undefined : this.greet(request);
     if (counted?.headers) void reply.headers(counted.headers);
     // Without the way through the framework's error handling: what a flood is answered must cost little.
     if (counted?.refusal) this.errors.answer(counted.refusal, request, reply);
@@ -74,6 +74,7 @@ export class AccessGuard implements CanActivate {
 
   /** Recognises a caller and counts the request, from memory. @returns undefined for whom memory does not know */
   greet(request: FastifyRequest): Counted | undefined {
+    request.isGreeted = true;
     const principal = this.recall(request);
     const tenant = principal && this.tenants.peek(principal.tenantId);
     if (!tenant) return undefined;

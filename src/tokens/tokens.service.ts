@@ -117,10 +117,10 @@ export class TokensService {
   }
 
   /** As `verifyAccess`, where nothing must be waited for. @returns undefined elsewhere */
-  verifyAccessHere(tenantId: string, token: string): Verified<AccessClaims> | undefined {
+  verifyAccessHere(tenantId: string, token: string, digest?: string): Verified<AccessClaims> | undefined {
     if (!hasFormOfCompactJwt(token)) return INVALID;
     const ring = this.keyRings.peek(tenantId);
-    return ring && this.verifyAccessUnder(ring, tenantId, token);
+    return ring && this.verifyAccessUnder(ring, tenantId, token, digest);
   }
 
   /** @returns undefined when the ring has no key of the token's kid */
@@ -128,9 +128,9 @@ export class TokensService {
     ring: OpenKeyRing,
     tenantId: string,
     token: string,
+    digest = VerifiedTokens.digest(token),
   ): Verified<AccessClaims> | undefined {
     const nowMs = this.clock.nowMs();
-    const digest = VerifiedTokens.digest(token);
     const known = this.recall(ring, tenantId, digest, nowMs);
     if (known) return known;
     const parsed = parseCompactJwt(token);

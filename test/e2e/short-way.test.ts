@@ -320,6 +320,9 @@ describe('a body is read alike, however it comes', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     socket.destroy();
     await once(socket, 'close');
+    const left =
+      /http_request_duration_seconds_count\{route="\/sessions\/validate",method="POST",status="499"\}/;
+    await eventually(async () => left.test((await short.call<string>('GET', '/metrics')).body));
     const { access_token: token } = await short.createSession(acme);
     expect((await short.validate(acme, token)).status).toBe(200);
   });
