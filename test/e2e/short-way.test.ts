@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { AppError } from '../../src/errors.js';
+import { DirectAnswers } from '../../src/http/direct-answers.js';
 import { Drain } from '../../src/http/drain.js';
 import { Happenings } from '../../src/http/happenings.js';
 import { ShortWay } from '../../src/sessions/short-way.js';
@@ -350,7 +351,7 @@ describe.each(STORES)('the short way on $name', ({ prepare }) => {
     const way = service.app.get(ShortWay, { strict: false });
     const take = way['take'].bind(way);
     let wasTaken = false;
-    way['take'] = (bytes, exchange) => (wasTaken = take(bytes, exchange));
+    way['take'] = (arrived) => (wasTaken = take(arrived));
     await service.call('POST', path, { apiKey: tenant.apiKey, body, headers });
     way['take'] = take;
     return wasTaken;
@@ -373,6 +374,52 @@ describe.each(STORES)('the short way on $name', ({ prepare }) => {
     ).toBe(false);
     await service.revoke(tenant, token);
     expect(await isTaken('/sessions/validate', { access_token: token })).toBe(true);
+  });
+
+  test('gives each of many that come at once its own answer', async () => {
+    const other = await service.tenant();
+    const good = await Promise.all(Array.from({ length: 40 }, () => service.createSession(tenant)));
+    const revoked = await service.createSession(tenant);
+    await service.revoke(tenant, revoked.access_token);
+    const asked = [
+      ...good.map(({ access_token: token, session_id: id }) => [tenant, token, 200, id] as const),
+      ...good.map(({ access_token: token }) => [other, token, 401, 'invalid_token'] as const),
+      ...good.map(({ refresh_token: token }) => [tenant, token, 401, 'invalid_token'] as const),
+      [tenant, revoked.access_token, 401, 'token_revoked'] as const,
+      ...good.map(() => [tenant, 7, 400, 'invalid_request'] as const),
+    ].toSorted(() => Math.random() - 0.5);
+    for (let time = 0; time < 3; time++) {
+      const answers = await Promise.all(
+        asked.map(([{ apiKey }, token]) =>
+          service.call('POST', '/sessions/validate', { apiKey, body: { access_token: token } }),
+        ),
+      );
+      expect(
+        answers.map(({ status, body }) => [
+          status,
+          (body['claims'] as { sid?: string })?.sid ?? body['error'],
+        ]),
+      ).toEqual(asked.map(([, , status, found]) => [status, found]));
+    }
+  });
+
+  test('an answer that cannot be sent is the error of its own request alone', async () => {
+    const { access_token: token } = await service.createSession(tenant);
+    const answers = service.app.get(DirectAnswers, { strict: false });
+    const send = answers.send.bind(answers);
+    let isFirst = true;
+    answers.send = (...args) => {
+      if (isFirst) {
+        isFirst = false;
+        throw new Error('no');
+      }
+      send(...args);
+    };
+    const all = await Promise.all(Array.from({ length: 10 }, () => service.validate(tenant, token)));
+    answers.send = send;
+    const statuses = all.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 500)).toHaveLength(1);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(9);
   });
 
   test('judges a body anew that it has read before', async () => {
