@@ -35,7 +35,7 @@ export class StoreBudget implements WaitBudget {
    * @param withinMs how long it takes at most, where that is known: then no clock of ours need run beside it
    * @throws AppError store_unavailable then; what was asked may still happen
    */
-  static async wait<T>(ask: () => Promise<T>, withinMs?: number): Promise<T> {
+  static wait<T>(ask: () => Promise<T>, withinMs?: number): Promise<T> {
     const budget = RequestScope.current()?.budget;
     return budget ? budget.wait(ask, withinMs) : ask();
   }

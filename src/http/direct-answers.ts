@@ -20,6 +20,9 @@ export interface DirectAnswer {
   readonly bytes?: number;
 }
 
+/** An answer, or the work that gives it later. */
+export type Outcome = DirectAnswer | (() => Promise<DirectAnswer>);
+
 @Injectable()
 export class DirectAnswers {
   /** Of every answer, also of refusals that the error filter puts into words. */

@@ -17,7 +17,7 @@ import { accessExpiry, idleExpiry, SessionStore, type Session } from './session.
 import { firstRefreshId, nextRefreshId } from './refresh-id.js';
 import { SessionEndings } from './session-endings.js';
 import { SessionTokens, type IssuedTokens } from './session-tokens.js';
-import type { RevocationCheck, Validation } from './validation.js';
+import type { Judgement, RevocationCheck, Validation } from './validation.js';
 
 export interface NewSession {
   readonly tenantId: string;
@@ -74,11 +74,41 @@ export class SessionsService {
 
   /** Whether an access token may be accepted now. Refusals are answers here, not exceptions. */
   async validate(caller: TenantPrincipal, token: string, check: RevocationCheck): Promise<Validation> {
-    const verified = await this.tokens.verifyAccess(caller.tenantId, token);
+    const judged = this.judge(await this.tokens.verifyAccess(caller.tenantId, token), check);
+    return typeof judged === 'function' ? judged() : judged;
+  }
+
+  /** As `validate`, from memory. @param digest of the token, if known @returns undefined where keys must be fetched */
+  validateHere(
+    caller: TenantPrincipal,
+    token: string,
+    check: RevocationCheck,
+    digest?: string,
+  ): Judgement | undefined {
+    const verified = this.tokens.verifyAccessHere(caller.tenantId, token, digest);
+    return verified && this.judge(verified, check);
+  }
+
+  /** As `validateHere`, of a token that was found good before. @returns undefined for others too */
+  validateKnown(caller: TenantPrincipal, digest: string, check: RevocationCheck): Judgement | undefined {
+    const verified = this.tokens.verifyKnown(caller.tenantId, digest);
+    return verified && this.judge(verified, check);
+  }
+
+  private judge(verified: Verified<AccessClaims>, check: RevocationCheck): Judgement {
     if (!verified.ok) return { valid: false, error: verified.error };
     const { claims } = verified;
-    const judged = this.judgeHere(claims, check);
-    if (judged) return judged;
+    if (check === 'skip') return { valid: true, claims, revocation: { checked: 'skip', ageMs: null } };
+    // A revocation that this instance knows of holds whatever else is asked.
+    const verdict = this.replica.verdict(claims.sid, claims.jti);
+    if (verdict === 'revoked') return { valid: false, error: 'token_revoked' };
+    const ageMs = this.replica.ageMs();
+    if (check === 'store' || verdict === 'unknown' || !this.replica.isCurrent(ageMs))
+      return () => this.judgeByStore(claims, check);
+    return { valid: true, claims, revocation: { checked: 'replica', ageMs } };
+  }
+
+  private async judgeByStore(claims: AccessClaims, check: RevocationCheck): Promise<Validation> {
     try {
       return await this.checkInStore(claims);
     } catch (error) {
@@ -86,40 +116,6 @@ export class SessionsService {
       if (check === 'store' || !isOutage(error)) throw error;
       return this.serveStale(claims, error);
     }
-  }
-
-  /** As `validate`, where nothing must be waited for. @param digest of the token, if known @returns undefined elsewhere */
-  validateHere(
-    caller: TenantPrincipal,
-    token: string,
-    check: RevocationCheck,
-    digest?: string,
-  ): Validation | undefined {
-    return this.judgeVerified(this.tokens.verifyAccessHere(caller.tenantId, token, digest), check);
-  }
-
-  /** As `validateHere`, of a token that was found good before. @returns undefined for others too */
-  validateKnown(caller: TenantPrincipal, digest: string, check: RevocationCheck): Validation | undefined {
-    return this.judgeVerified(this.tokens.verifyKnown(caller.tenantId, digest), check);
-  }
-
-  private judgeVerified(
-    verified: Verified<AccessClaims> | undefined,
-    check: RevocationCheck,
-  ): Validation | undefined {
-    if (!verified) return undefined;
-    return verified.ok ? this.judgeHere(verified.claims, check) : { valid: false, error: verified.error };
-  }
-
-  /** What memory can say of a token that is good by itself; undefined when the store must be asked. */
-  private judgeHere(claims: AccessClaims, check: RevocationCheck): Validation | undefined {
-    if (check === 'skip') return { valid: true, claims, revocation: { checked: 'skip', ageMs: null } };
-    // A revocation that this instance knows of holds whatever else is asked.
-    const verdict = this.replica.verdict(claims.sid, claims.jti);
-    if (verdict === 'revoked') return { valid: false, error: 'token_revoked' };
-    const ageMs = this.replica.ageMs();
-    if (check === 'store' || verdict === 'unknown' || !this.replica.isCurrent(ageMs)) return undefined;
-    return { valid: true, claims, revocation: { checked: 'replica', ageMs } };
   }
 
   private async checkInStore(claims: AccessClaims): Promise<Validation> {

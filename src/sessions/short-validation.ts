@@ -7,7 +7,7 @@ import { Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import { Config } from '../config.js';
-import type { DirectAnswer } from '../http/direct-answers.js';
+import type { DirectAnswer, Outcome } from '../http/direct-answers.js';
 import type { TenantPrincipal } from '../http/principal.js';
 import type { AccessClaims } from '../tokens/claims.js';
 import { hasFormOfCompactJwt } from '../tokens/compact-jwt.js';
@@ -15,7 +15,7 @@ import { VerifiedTokens } from '../tokens/verified-tokens.js';
 import { checkOf, ValidateDto } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
 import { answerValidation, noteValidation } from './validation-answer.js';
-import type { RevocationCheck, Validation } from './validation.js';
+import type { Judgement, RevocationCheck, Validation } from './validation.js';
 
 /** A body as it was read. */
 interface KnownBody {
@@ -49,20 +49,14 @@ export class ShortValidation {
     this.bodies = max > 0 ? new LRUCache({ max }) : null;
   }
 
-  /** Without reading the body. @returns undefined when it must be read, or something must be waited for */
-  known(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined {
+  /** Without reading the body. @returns undefined when it must be read */
+  known(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): Outcome | undefined {
     const body = this.bodies?.get(digestOf(bytes));
-    const validation = body && this.sessions.validateKnown(caller, body.tokenDigest, body.check);
-    return validation && this.answerAgain(validation, body.check, request);
+    const judged = body && this.sessions.validateKnown(caller, body.tokenDigest, body.check);
+    return judged && this.outcomeOf(judged, body.check, request);
   }
 
-  /** What memory can answer. @returns undefined when something must be waited for */
-  now(
-    caller: TenantPrincipal,
-    body: ValidateDto,
-    request: FastifyRequest,
-    bytes: Buffer,
-  ): DirectAnswer | undefined {
+  begin(caller: TenantPrincipal, body: ValidateDto, request: FastifyRequest, bytes: Buffer): Outcome {
     const { access_token: token } = body;
     const check = checkOf(body);
     const tokenDigest = hasFormOfCompactJwt(token) ? VerifiedTokens.digest(token) : undefined;
@@ -70,15 +64,17 @@ export class ShortValidation {
     if (known) {
       // It may come a third time; of what is seen once nothing more is kept.
       this.bodies?.set(digestOf(bytes), { tokenDigest, check });
-      return this.answerAgain(known, check, request);
+      return this.outcomeOf(known, check, request);
     }
-    const validation = this.sessions.validateHere(caller, token, check, tokenDigest);
-    return validation && answerOf(validation, check, request);
+    const judged = this.sessions.validateHere(caller, token, check, tokenDigest);
+    if (judged && typeof judged !== 'function') return answerOf(judged, check, request);
+    const validated = judged ?? (() => this.sessions.validate(caller, token, check));
+    return async () => answerOf(await validated(), check, request);
   }
 
-  async later(caller: TenantPrincipal, body: ValidateDto, request: FastifyRequest): Promise<DirectAnswer> {
-    const check = checkOf(body);
-    return answerOf(await this.sessions.validate(caller, body.access_token, check), check, request);
+  private outcomeOf(judged: Judgement, check: RevocationCheck, request: FastifyRequest): Outcome {
+    if (typeof judged !== 'function') return this.answerAgain(judged, check, request);
+    return async () => this.answerAgain(await judged(), check, request);
   }
 
   /** Of a token that came before: what it claims was put into words then. */

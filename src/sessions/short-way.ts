@@ -9,7 +9,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Config } from '../config.js';
 import { routeOf, type ShortWayOperation } from '../http/access.js';
 import { certainlyObeys, type Dto } from '../http/compiled-dto.js';
-import { DirectAnswers, hasPlainJson, readBody, type DirectAnswer } from '../http/direct-answers.js';
+import {
+  DirectAnswers,
+  hasPlainJson,
+  readBody,
+  type DirectAnswer,
+  type Outcome,
+} from '../http/direct-answers.js';
 import { ErrorFilter } from '../http/error.filter.js';
 import { Happenings } from '../http/happenings.js';
 import type { TenantPrincipal } from '../http/principal.js';
@@ -36,12 +42,10 @@ interface Operation<B extends object> {
   readonly dto: Dto;
   /** Whether what it did is told of: `HappeningsInterceptor` on the ordinary way. */
   readonly tells: boolean;
-  /** The answer to a body that was read before; undefined for others. */
-  known?(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): DirectAnswer | undefined;
-  /** What memory can answer at once; undefined when it must be waited for. */
-  now?(caller: TenantPrincipal, body: B, request: FastifyRequest, bytes: Buffer): DirectAnswer | undefined;
+  /** For a body that was read before; undefined for others. */
+  known?(caller: TenantPrincipal, bytes: Buffer, request: FastifyRequest): Outcome | undefined;
   /** @param body obeys the DTO */
-  later(caller: TenantPrincipal, body: B, request: FastifyRequest): Promise<DirectAnswer>;
+  begin(caller: TenantPrincipal, body: B, request: FastifyRequest, bytes: Buffer): Outcome;
 }
 
 interface Exchange {
@@ -84,14 +88,16 @@ export class ShortWay {
       create: {
         dto: CreateSessionDto,
         tells: true,
-        later: async (caller, body) =>
+        begin: (caller, body) => async () =>
           answerOf(201, toIssuedDto(await sessions.create(caller, toNewSession(body)))),
       } satisfies Operation<CreateSessionDto>,
       refresh: {
         dto: RefreshDto,
         tells: true,
-        later: async (caller, { refresh_token: token }) =>
-          answerOf(200, toIssuedDto(await sessions.refresh(caller, token))),
+        begin:
+          (caller, { refresh_token: token }) =>
+          async () =>
+            answerOf(200, toIssuedDto(await sessions.refresh(caller, token))),
       } satisfies Operation<RefreshDto>,
     };
   }
@@ -128,13 +134,15 @@ export class ShortWay {
     try {
       const caller = this.guard.recallAdmitted(request);
       if (!caller) return false;
-      arrived.answer = operation.known?.(caller, bytes, request);
-      if (arrived.answer) return true;
-      const body = parsed(bytes);
-      if (!certainlyObeys(operation.dto, body)) return false;
-      request.body = body;
-      arrived.answer = operation.now?.(caller, body as object, request, bytes);
-      if (!arrived.answer) void this.run(caller, body as object, arrived);
+      let outcome = operation.known?.(caller, bytes, request);
+      if (!outcome) {
+        const body = parsed(bytes);
+        if (!certainlyObeys(operation.dto, body)) return false;
+        request.body = body;
+        outcome = operation.begin(caller, body as object, request, bytes);
+      }
+      if (typeof outcome === 'function') void this.run(outcome, arrived);
+      else arrived.answer = outcome;
     } catch (error) {
       this.refuse(error, arrived);
     }
@@ -147,13 +155,13 @@ export class ShortWay {
     goOn();
   }
 
-  private async run(caller: TenantPrincipal, body: object, exchange: Exchange): Promise<void> {
+  private async run(work: () => Promise<DirectAnswer>, exchange: Exchange): Promise<void> {
     const { request, operation } = exchange;
     const budget = StoreBudget.ofRequest(this.config.redisCommandTimeoutMs);
     await RequestScope.run(budget, async () => {
       try {
         if (operation.tells) this.happenings.requireRoom();
-        const answer = await operation.later(caller, body, request);
+        const answer = await work();
         if (operation.tells) this.happenings.answered(request);
         this.send(answer, exchange);
       } catch (error) {

@@ -19,3 +19,6 @@ export interface RevocationAnswer {
   readonly checked: RevocationCheck | 'stale';
   readonly ageMs: number | null;
 }
+
+/** What memory can say; of a token that is good by itself, where only the store knows the rest, what asks it. */
+export type Judgement = Validation | (() => Promise<Validation>);

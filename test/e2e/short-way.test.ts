@@ -441,27 +441,15 @@ describe.each(STORES)('the short way on $name', ({ prepare }) => {
     const { access_token: token } = await service.createSession(tenant);
     const { validate } = way['operations'];
     const operations = way['operations'] as { validate: typeof validate };
-    for (const broken of [
-      {
-        ...validate,
-        dto: validate.dto,
-        known: () => undefined,
-        now: () => {
-          throw new Error('a slip');
-        },
-        later: validate.later,
+    for (const begin of [
+      () => {
+        throw new Error('a slip');
       },
-      {
-        ...validate,
-        dto: validate.dto,
-        known: () => undefined,
-        now: () => undefined,
-        later: async () => {
-          throw new Error('a slip');
-        },
+      () => async () => {
+        throw new Error('a slip');
       },
     ]) {
-      operations.validate = broken;
+      operations.validate = { ...validate, dto: validate.dto, known: () => undefined, begin };
       const { status, body, headers } = await service.validate(tenant, token);
       operations.validate = validate;
       expect({ status, error: body['error'] }).toEqual({ status: 500, error: 'internal_error' });

@@ -113,31 +113,24 @@ export class RedisConnection {
     const startedAtMs = performance.now();
     let status: OperationStatus = 'ok';
     try {
-      return await this.attempt(command, withinMs);
+      return await this.ask(command, withinMs);
     } catch (error) {
       status = statusOf(error);
-      throw error;
+      throw this.failure(error);
     } finally {
       this.operations.observe(operation, status, (performance.now() - startedAtMs) / 1000);
     }
   }
 
-  private async attempt<T>(
-    command: (client: Redis | Cluster) => Promise<T>,
-    withinMs = this.options.commandTimeoutMs,
-  ): Promise<T> {
-    try {
-      // A cluster that is not connected would keep the command for later.
-      if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
-      // One command at a time finds out whether the store is back; the others do not wait for it to find out.
-      if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
-      const ask = () => this.breaker.execute(() => command(this.client));
-      // A cluster may send a command on to another node, and each has the whole time.
-      return await StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : withinMs);
-    } catch (error) {
-      if (isSlotTableSuspect(error)) this.refreshSlots();
-      throw this.toAppError(error);
-    }
+  /** With as few promises on the way as can be: each is made and followed for every command. */
+  private ask<T>(command: (client: Redis | Cluster) => Promise<T>, withinMs: number): Promise<T> {
+    // A cluster that is not connected would keep the command for later.
+    if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
+    // One command at a time finds out whether the store is back; the others do not wait for it to find out.
+    if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
+    const ask = () => this.breaker.execute(() => command(this.client));
+    // A cluster may send a command on to another node, and each has the whole time.
+    return StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : withinMs);
   }
 
   /** Commands for one slot, sent together. @returns their replies. @throws as `run`, what the first failed one says */
@@ -155,7 +148,8 @@ export class RedisConnection {
   }
 
   /** `ERR` and `WRONGTYPE` are our mistakes; everything else that Redis or its absence says is an outage. */
-  toAppError(error: unknown): AppError {
+  private failure(error: unknown): AppError {
+    if (isSlotTableSuspect(error)) this.refreshSlots();
     if (error instanceof AppError) return error;
     const ours =
       !(error instanceof BrokenCircuitError) &&
@@ -168,7 +162,7 @@ export class RedisConnection {
     return this.time.nowMs();
   }
 
-  async script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
+  script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const runner = (this.client as unknown as Record<ScriptName, ScriptRunner>)[name];
     // A script that Redis does not know yet is sent a second time.
     const withinMs = 2 * this.options.commandTimeoutMs;
@@ -186,13 +180,20 @@ export class RedisConnection {
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
     const withinMs = (): number => Math.min(this.options.commandTimeoutMs, StoreBudget.leftMs());
-    const deadline =
-      this.time.deadlineNow(withinMs) ?? (await this.attempt(() => this.time.deadlineIn(withinMs)));
+    const deadline = this.time.deadlineNow(withinMs) ?? (await this.deadlineIn(withinMs));
     const reply = await this.script(name, keys, [deadline, ...args]);
     const outcome = Array.isArray(reply) ? (reply[0] as unknown) : reply;
     if (outcome !== 'late') return reply;
     this.time.forget();
     throw new AppError('store_unavailable');
+  }
+
+  private async deadlineIn(withinMs: () => number): Promise<number> {
+    try {
+      return await this.ask(() => this.time.deadlineIn(withinMs), this.options.commandTimeoutMs);
+    } catch (error) {
+      throw this.failure(error);
+    }
   }
 
   close(): void {
