@@ -68,7 +68,10 @@ function costGoals(throughput, floor) {
   const micros = (id) => 1e6 / throughput.find((result) => result.id === id).perSecond;
   const signature = 1e6 / floor.signPerSecond;
   const over = micros('service-redis/create') - micros('bare/create/signed');
-  const added = floor.aloneMs.store - floor.aloneMs.skip;
+  const { store, skip, asked, bare } = floor.aloneMs;
+  const added = store - skip;
+  // Back to back, a round trip finds both processes awake; a server that asks in the middle of a request does not.
+  const roundTrip = asked - bare;
   return [
     goal(
       'create, over bare Fastify and one signature',
@@ -80,8 +83,8 @@ function costGoals(throughput, floor) {
     goal(
       'validate, store, over validate, skip (one request at a time)',
       added,
-      `at most one Redis round trip: ${ms(floor.redisRoundTripMs)}`,
-      added <= floor.redisRoundTripMs,
+      `at most what one adds to bare Fastify: ${ms(roundTrip)} (back to back ${ms(floor.redisRoundTripMs)})`,
+      added <= roundTrip,
       ms,
     ),
   ];

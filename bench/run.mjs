@@ -41,7 +41,7 @@ async function startContenders(servers, redis, plan) {
   say('starting and filling the service');
   const onRedis = await startService(servers, 'redis', redis.url, plan);
   const onSqlite = await startService(servers, 'sqlite', `sqlite:${servers.directory}/sessions.db`, plan);
-  const ceiling = await ceilingCases(servers, onRedis);
+  const ceiling = await ceilingCases(servers, redis.url, onRedis);
   const ours = [...(await onRedis.cases()), ...(await onSqlite.cases())];
   if (plan.peers) say('starting and filling the peers');
   const peers = plan.peers ? await peerCases(servers, redis.url, plan) : [];

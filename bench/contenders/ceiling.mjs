@@ -4,10 +4,14 @@ import { repeating } from '../load/traffic.mjs';
 import { makeCase } from './case.mjs';
 
 /** @param service the contender whose requests and answers are imitated */
-export async function ceilingCases(servers, service) {
+export async function ceilingCases(servers, redisUrl, service) {
   const { issued, validated } = await service.answers();
-  const server = await servers.peer('bare-fastify', { ANSWERS: JSON.stringify({ issued, validated }) });
-  const validation = requestBytes(service.validation(issued.access_token, 'replica'));
+  const server = await servers.peer('bare-fastify', {
+    ANSWERS: JSON.stringify({ issued, validated }),
+    REDIS_URL: redisUrl,
+  });
+  const validation = (path) =>
+    requestBytes({ ...service.validation(issued.access_token, 'replica'), ...(path ? { path } : {}) });
   const creation = (path) => requestBytes({ ...service.creation(), path });
   const refresh = requestBytes({
     path: '/sessions/refresh',
@@ -19,8 +23,14 @@ export async function ceilingCases(servers, service) {
     bare({
       operation: 'validate',
       title: 'bare Fastify',
-      traffic: repeating([validation]),
+      traffic: repeating([validation()]),
       inLatency: true,
+    }),
+    bare({
+      operation: 'validate',
+      variant: 'asked',
+      title: 'bare Fastify and one question to Redis',
+      traffic: repeating([validation('/sessions/asked')]),
     }),
     bare({ operation: 'create', title: 'bare Fastify', traffic: repeating([creation('/sessions')], 201) }),
     bare({

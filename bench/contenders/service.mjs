@@ -117,7 +117,8 @@ export class ServiceContender {
 
   async #coldValidations(warmSessions) {
     const { rounds, coldTokensPerRound } = this.plan;
-    const sessions = await this.createSessions(rounds * coldTokensPerRound);
+    const portions = rounds + 1; // one to warm up with
+    const sessions = await this.createSessions(portions * coldTokensPerRound);
     const requests = sessions.map(({ access_token: token }) =>
       requestBytes(this.validation(token, 'replica')),
     );

@@ -7,22 +7,25 @@ export async function measureFloor(servers, cases, redis, plan, say) {
   say('signatures, round trips, one request at a time');
   const rsa = [];
   const trips = [];
-  const alone = { skip: [], store: [], replica: [] };
+  const alone = { bare: [], asked: [], skip: [], store: [], replica: [] };
   for (let round = 0; round < plan.rounds; round++) {
     rsa.push(await servers.run('rsa-loop', [plan.loopSeconds]));
     trips.push(await servers.run('redis-round-trip', [plan.loopSeconds], { REDIS_URL: redis.url }));
-    for (const check of Object.keys(alone)) alone[check].push(await p50Alone(cases, check, plan));
+    for (const name of Object.keys(alone)) alone[name].push(await p50Alone(cases, name, plan));
   }
   return {
     verifyPerSecond: median(rsa.map((run) => run.verifyPerSecond)),
     signPerSecond: median(rsa.map((run) => run.signPerSecond)),
     redisRoundTripMs: median(trips.map((run) => run.p50Ms)),
-    aloneMs: Object.fromEntries(Object.entries(alone).map(([check, values]) => [check, median(values)])),
+    aloneMs: Object.fromEntries(Object.entries(alone).map(([name, values]) => [name, median(values)])),
   };
 }
 
-async function p50Alone(cases, check, plan) {
-  const { port, traffic } = cases.find(({ id }) => id === `service-redis/validate/${check}`);
+const CEILINGS = { bare: 'bare/validate', asked: 'bare/validate/asked' };
+
+async function p50Alone(cases, name, plan) {
+  const wanted = CEILINGS[name] ?? `service-redis/validate/${name}`;
+  const { port, traffic } = cases.find(({ id }) => id === wanted);
   const { loopSeconds: seconds } = plan;
   // Where there are two cores Redis has the generator's, and with one request under way it must have it at once.
   const one = { connections: 1, spins: false };

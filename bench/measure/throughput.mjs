@@ -23,7 +23,9 @@ async function warmUpAll(cases, plan, say) {
   say('warming up');
   const { connections, compileSeconds: seconds } = plan;
   for (const { port, traffic, warmUp } of cases) {
-    await closedLoop({ port, connections, traffic: warmUp ?? traffic, warmUpSeconds: 0, seconds });
+    if (warmUp) await closedLoop({ port, connections, traffic: warmUp, warmUpSeconds: 0, seconds });
+    traffic.begin?.();
+    await closedLoop({ port, connections, traffic, warmUpSeconds: 0, seconds });
   }
 }
 

@@ -1,7 +1,9 @@
 // The ceiling: Fastify that parses a body, does nothing, and answers an object of the same size as the service's.
 // `/sessions/signed` signs one RS256 signature for each answer, off the event loop: what no creation can do without.
+// `/sessions/asked` asks Redis once for each answer: what no check of the store can do without.
 import { generateKeyPairSync, sign } from 'node:crypto';
 import fastify from 'fastify';
+import { Redis } from 'ioredis';
 import { announce } from './announce.mjs';
 
 const { validated, issued } = JSON.parse(process.env.ANSWERS);
@@ -17,6 +19,11 @@ app.post('/sessions/signed', (_request, reply) => {
     if (error) throw error;
     reply.status(201).send({ ...issued });
   });
+});
+const redis = new Redis(process.env.REDIS_URL, { lazyConnect: true });
+app.post('/sessions/asked', async () => {
+  await redis.exists('nothing');
+  return { ...validated };
 });
 await app.listen({ host: '127.0.0.1', port: 0 });
 announce(app.server.address().port);
