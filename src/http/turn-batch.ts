@@ -1,22 +1,27 @@
-/** What comes in one turn of the event loop, in portions: dealt with when everything that the turn brought is there. */
+/** What comes in one turn of the event loop, dealt with together. */
+import { atEndOfTurn, endTurn } from '../turn-end.js';
+
 export class TurnBatch<T> {
   private waiting: T[] = [];
 
-  /** @param deal must not throw */
+  /**
+   * @param portion so many are enough for one turn
+   * @param deal must not throw
+   */
   constructor(
-    private readonly maxPortion: number,
-    private readonly deal: (portion: readonly T[]) => void,
+    private readonly portion: number,
+    private readonly deal: (items: readonly T[]) => void,
   ) {}
 
   add(item: T): void {
-    if (this.waiting.push(item) === 1) setImmediate(() => this.end());
+    const count = this.waiting.push(item);
+    if (count === 1) atEndOfTurn(() => this.flush());
+    if (count === this.portion) endTurn();
   }
 
-  private end(): void {
+  private flush(): void {
     const { waiting } = this;
     this.waiting = [];
-    for (let at = 0; at < waiting.length; at += this.maxPortion) {
-      this.deal(waiting.slice(at, at + this.maxPortion));
-    }
+    this.deal(waiting);
   }
 }

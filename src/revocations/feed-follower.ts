@@ -63,6 +63,11 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
   private position: FeedPosition | null = null;
   /** When the last completed read was issued, on the monotonic clock; -Infinity before the first. */
   private readIssuedAtMs = Number.NEGATIVE_INFINITY;
+  /**
+   * By how much the last answer came later than it was waited for: it stood in line behind other work, or came from
+   * afar. So much less the next read waits, or what is known would be as old as both together.
+   */
+  private lagMs = 0;
   /** Entries did not fit: what is not in the table may be revoked all the same. */
   private overflowed = false;
   /** What the store has lost and only this instance still knows. */
@@ -192,8 +197,11 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     if (this.overflowed && this.table.size < this.config.revocationReplicaMaxEntries * 0.9) {
       return this.readWhole();
     }
-    const waitMs = Math.min(MAX_READ_WAIT_MS, this.config.revocationReplicaMaxAgeMs / 4);
-    const read = await this.feed.readAfter(position, Math.ceil(waitMs));
+    const waitMs = Math.ceil(Math.min(MAX_READ_WAIT_MS, this.config.revocationReplicaMaxAgeMs / 4));
+    const waitNowMs = Math.max(1, waitMs - this.lagMs);
+    const askedAtMs = performance.now();
+    const read = await this.feed.readAfter(position, waitNowMs);
+    this.lagMs = Math.max(0, Math.ceil(performance.now() - askedAtMs) - waitNowMs);
     if ('broken' in read) {
       this.logger.warn({ event: 'feed_broken', how: read.broken });
       this.metrics.countResync(read.broken);

@@ -3,6 +3,7 @@
  * a system call, and wakes Redis. Nothing else changes: commands keep their order, their time and their own replies.
  */
 import { Cluster, type Redis } from 'ioredis';
+import { atEndOfTurn } from '../../turn-end.js';
 
 export function writeTogether(client: Redis | Cluster): void {
   const prepare = (node: Redis): void => void node.on('connect', () => gatherWrites(node.stream));
@@ -17,7 +18,7 @@ function gatherWrites(stream: Redis['stream']): void {
     if (!isGathering) {
       isGathering = true;
       stream.cork();
-      setImmediate(() => {
+      atEndOfTurn(() => {
         isGathering = false;
         stream.uncork();
       });
