@@ -57,6 +57,6 @@ export abstract class ChangeFeed {
   abstract announce(changes: readonly Change[]): Promise<void>;
   /** Everything that the feed holds, page by page, and then where to go on. @throws AppError store_unavailable */
   abstract readWhole(take: (entries: readonly FeedEntry[]) => void): Promise<FeedPosition>;
-  /** What came after `position`; waits for it, up to `waitMs`. @throws AppError store_unavailable */
+  /** What came after `position`; waits for it, up to `waitMs`, with 0 not at all. @throws AppError store_unavailable */
   abstract readAfter(position: FeedPosition, waitMs: number): Promise<FeedRead>;
 }

@@ -198,7 +198,7 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
       return this.readWhole();
     }
     const waitMs = Math.ceil(Math.min(MAX_READ_WAIT_MS, this.config.revocationReplicaMaxAgeMs / 4));
-    const waitNowMs = Math.max(1, waitMs - this.lagMs);
+    const waitNowMs = Math.max(0, waitMs - this.lagMs);
     const askedAtMs = performance.now();
     const read = await this.feed.readAfter(position, waitNowMs);
     this.lagMs = Math.max(0, Math.ceil(performance.now() - askedAtMs) - waitNowMs);

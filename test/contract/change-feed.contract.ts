@@ -42,6 +42,13 @@ export function changeFeedContract(open: () => Promise<OpenFeed>): void {
       return { changes: changesOf(read.entries), position: read.position, entries: read.entries };
     }
 
+    test('can be asked without waiting', async () => {
+      const { position } = await whole();
+      expect((await next(position, 0)).changes).toEqual([]);
+      await feed.announce([revoked()]);
+      expect((await next(position, 0)).changes).toHaveLength(1);
+    });
+
     test('is empty at first, and can be followed from there', async () => {
       const { changes, position } = await whole();
       expect(changes).toEqual([]);

@@ -102,11 +102,13 @@ export class RedisChangeFeed implements ChangeFeed {
   async readAfter(from: FeedPosition, waitMs: number): Promise<FeedRead> {
     const position = from as Position;
     if (this.hasLost()) return { broken: 'gap' };
-    const [state, streams] = await this.tail.pipeline('tail-feed', (pipeline) =>
-      pipeline
-        .hmget(FEED_STATE, 'identity', 'sequence', 'last_id')
-        .xread('COUNT', PAGE, 'BLOCK', waitMs, 'STREAMS', FEED_STREAM, position.readTo),
-    );
+    const place = ['STREAMS', FEED_STREAM, position.readTo] as const;
+    const [state, streams] = await this.tail.pipeline('tail-feed', (pipeline) => {
+      const asked = pipeline.hmget(FEED_STATE, 'identity', 'sequence', 'last_id');
+      // To Redis 0 would mean for ever.
+      if (waitMs === 0) return asked.xread('COUNT', PAGE, ...place);
+      return asked.xread('COUNT', PAGE, 'BLOCK', waitMs, ...place);
+    });
     const entries = (streams as [string, StreamEntry[]][] | null)?.[0]?.[1] ?? [];
     return this.continued(position, toPosition(state as (string | null)[]), entries);
   }
