@@ -68,10 +68,8 @@ function costGoals(throughput, floor) {
   const micros = (id) => 1e6 / throughput.find((result) => result.id === id).perSecond;
   const signature = 1e6 / floor.signPerSecond;
   const over = micros('service-redis/create') - micros('bare/create/signed');
-  const { store, skip, asked, bare } = floor.aloneMs;
-  const added = store - skip;
   // Back to back, a round trip finds both processes awake; a server that asks in the middle of a request does not.
-  const roundTrip = asked - bare;
+  const { storeAddsMs: added, questionAddsMs: roundTrip } = floor;
   return [
     goal(
       'create, over bare Fastify and one signature',

@@ -17,6 +17,9 @@ export async function measureFloor(servers, cases, redis, plan, say) {
     verifyPerSecond: median(rsa.map((run) => run.verifyPerSecond)),
     signPerSecond: median(rsa.map((run) => run.signPerSecond)),
     redisRoundTripMs: median(trips.map((run) => run.p50Ms)),
+    /** What a check, and what one question adds: differences within a round. */
+    storeAddsMs: median(alone.store.map((ms, round) => ms - alone.skip[round])),
+    questionAddsMs: median(alone.asked.map((ms, round) => ms - alone.bare[round])),
     aloneMs: Object.fromEntries(Object.entries(alone).map(([name, values]) => [name, median(values)])),
   };
 }

@@ -201,7 +201,7 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     const waitNowMs = Math.max(0, waitMs - this.lagMs);
     const askedAtMs = performance.now();
     const read = await this.feed.readAfter(position, waitNowMs);
-    this.lagMs = Math.max(0, Math.ceil(performance.now() - askedAtMs) - waitNowMs);
+    const tookMs = Math.ceil(performance.now() - askedAtMs);
     if ('broken' in read) {
       this.logger.warn({ event: 'feed_broken', how: read.broken });
       this.metrics.countResync(read.broken);
@@ -209,7 +209,11 @@ export class FeedFollower extends TenantChanges implements OnApplicationBootstra
     }
     for (const entry of read.entries) this.take(entry);
     this.position = read.position;
-    if (read.entries.length === 0) return;
+    if (read.entries.length === 0) {
+      // News would have ended the wait, nobody knows when.
+      this.lagMs = Math.max(0, tookMs - waitNowMs);
+      return;
+    }
     this.recent.add(read.entries);
     const changes = read.entries.flatMap(({ change }) => change ?? []);
     for (const listener of this.feedListeners) listener.read(changes);

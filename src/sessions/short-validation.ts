@@ -56,6 +56,7 @@ export class ShortValidation {
     return judged && this.outcomeOf(judged, body.check, request);
   }
 
+  /** Of a body that was read: from memory, or later. */
   begin(caller: TenantPrincipal, body: ValidateDto, request: FastifyRequest, bytes: Buffer): Outcome {
     const { access_token: token } = body;
     const check = checkOf(body);

@@ -25,6 +25,7 @@ import { TurnBatch } from '../http/turn-batch.js';
 import { RequestScope } from '../request-scope.js';
 import { StoreBudget } from '../store-budget.js';
 import { AccessGuard, type Counted } from '../tenants/access.guard.js';
+import { countTowardsEnd } from '../turn-end.js';
 import { toIssuedDto } from './session-answer.dto.js';
 import { CreateSessionDto, RefreshDto, toNewSession, type ValidateDto } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
@@ -62,17 +63,11 @@ interface Arrived extends Exchange {
   answer?: DirectAnswer;
 }
 
-/** Judged before the first of them is answered: how long that one waits for the others. */
-const MAX_JUDGED_TOGETHER = 32;
-
 @Injectable()
 export class ShortWay {
   private readonly operations: Readonly<Record<ShortWayOperation, Operation<object>>>;
-  /**
-   * What a turn of the event loop brought is judged together, and then answered together: code and data that one has
-   * just used serve the next, which is a fifth of a validation and a third where signatures are computed.
-   */
-  private readonly arrivals = new TurnBatch<Arrived>(MAX_JUDGED_TOGETHER, (batch) => this.answerAll(batch));
+  /** Judged one after the other, then answered: code and data that one has just used serve the next. */
+  private readonly arrivals = new TurnBatch<Arrived>((batch) => this.answerAll(batch));
 
   constructor(
     private readonly config: Config,
@@ -112,9 +107,15 @@ export class ShortWay {
       hasPlainJson(request, this.config.bodyLimitBytes) &&
       formProblem(request.raw) === null;
     const counted = isPlain ? this.guard.greet(request) : undefined;
-    if (!shortWay || !counted) return goOn();
+    if (!shortWay || !counted) {
+      countTowardsEnd();
+      return goOn();
+    }
     const exchange: Exchange = { request, reply, counted, operation: this.operations[shortWay], goOn };
-    if (counted.refusal) return this.refuse(counted.refusal, exchange);
+    if (counted.refusal) {
+      countTowardsEnd();
+      return this.refuse(counted.refusal, exchange);
+    }
     readBody(request, (bytes) => this.arrivals.add({ ...exchange, bytes }));
   }
 

@@ -20,5 +20,5 @@ export interface RevocationAnswer {
   readonly ageMs: number | null;
 }
 
-/** What memory can say; of a token that is good by itself, where only the store knows the rest, what asks it. */
+/** An answer from memory, or the function that asks the store where only that knows. */
 export type Judgement = Validation | (() => Promise<Validation>);

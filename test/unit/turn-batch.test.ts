@@ -1,10 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { TurnBatch } from '../../src/http/turn-batch.js';
+import { atEndOfTurn, countTowardsEnd, endTurn } from '../../src/turn-end.js';
+
+beforeEach(endTurn); // nothing is counted yet
 
 test('what comes in one turn is dealt with together, in order', async () => {
   const dealt: number[][] = [];
-  const batch = new TurnBatch<number>(3, (items) => dealt.push([...items]));
+  const batch = new TurnBatch<number>((items) => dealt.push([...items]));
   batch.add(0);
   batch.add(1);
   await Promise.resolve();
@@ -13,31 +16,44 @@ test('what comes in one turn is dealt with together, in order', async () => {
   expect(dealt).toEqual([[0, 1]]);
 });
 
-test('a portion that is full waits for nobody', async () => {
-  const dealt: number[][] = [];
-  const batch = new TurnBatch<number>(3, (items) => dealt.push([...items]));
-  for (let item = 0; item < 7; item++) batch.add(item);
-  expect(dealt).toEqual([
-    [0, 1, 2],
-    [3, 4, 5],
-  ]);
+test('enough of them wait for nobody, whether more come or not', async () => {
+  const dealt: number[] = [];
+  const batch = new TurnBatch<number>((items) => dealt.push(items.length));
+  for (let item = 0; item < 70; item++) batch.add(item);
+  expect(dealt).toEqual([32, 32]);
   await nextTurn();
-  expect(dealt.slice(2)).toEqual([[6]]);
-  for (let item = 7; item < 10; item++) batch.add(item);
-  expect(dealt.slice(3)).toEqual([[7, 8, 9]]);
-  await nextTurn();
-  expect(dealt).toHaveLength(4);
+  expect(dealt).toEqual([32, 32, 6]);
+});
+
+test('nor do they wait for a flood of others', async () => {
+  const dealt: number[] = [];
+  const batch = new TurnBatch<number>((items) => dealt.push(items.length));
+  batch.add(0);
+  for (let other = 0; other < 31; other++) countTowardsEnd();
+  expect(dealt).toEqual([1]);
 });
 
 test('what comes meanwhile has its own turn', async () => {
   const dealt: number[][] = [];
-  const batch = new TurnBatch<number>(3, (items) => {
+  const batch = new TurnBatch<number>((items) => {
     dealt.push([...items]);
-    if (dealt.length === 1) batch.add(2);
+    if (dealt.length === 1) setImmediate(() => batch.add(2));
   });
   batch.add(1);
   await nextTurn();
   expect(dealt).toEqual([[1]]);
   await nextTurn();
+  await nextTurn();
   expect(dealt).toEqual([[1], [2]]);
+});
+
+test('what becomes due by it is done with it', async () => {
+  const done: string[] = [];
+  const batch = new TurnBatch<string>(() => {
+    atEndOfTurn(() => done.push('asked'));
+    done.push('dealt');
+  });
+  batch.add('one');
+  endTurn();
+  expect(done).toEqual(['dealt', 'asked']);
 });

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
+import { RequestScope } from '../../src/request-scope.js';
+import { StoreBudget } from '../../src/store-budget.js';
 import { atEndOfTurn, endTurn } from '../../src/turn-end.js';
 
 test('what is due at the end of a turn is done once, in order, and not before it', async () => {
@@ -32,4 +34,16 @@ test('what becomes due meanwhile waits for the next end', async () => {
   expect(done).toEqual([1]);
   await nextTurn();
   expect(done).toEqual([1, 2]);
+});
+
+test('it is done in nobody’s scope, whoever asked for it first', async () => {
+  const scopes: unknown[] = [];
+  const note = () => scopes.push(RequestScope.current());
+  RequestScope.run(StoreBudget.ofRequest(500), () => atEndOfTurn(note));
+  await nextTurn();
+  RequestScope.run(StoreBudget.ofRequest(500), () => {
+    atEndOfTurn(note);
+    endTurn();
+  });
+  expect(scopes).toEqual([undefined, undefined]);
 });

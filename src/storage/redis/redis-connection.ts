@@ -147,7 +147,10 @@ export class RedisConnection {
     });
   }
 
-  /** `ERR` and `WRONGTYPE` are our mistakes; everything else that Redis or its absence says is an outage. */
+  /**
+   * What an error means: `ERR` and `WRONGTYPE` are our mistakes; everything else that Redis or its absence says is an
+   * outage, after which a cluster is asked who serves what.
+   */
   private failure(error: unknown): AppError {
     if (isSlotTableSuspect(error)) this.refreshSlots();
     if (error instanceof AppError) return error;
