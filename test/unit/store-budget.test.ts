@@ -26,7 +26,8 @@ describe('a request’s waiting for the store', () => {
       const startedAt = performance.now();
       await expect(StoreBudget.wait(never, leftMs + 1)).rejects.toMatchObject({ code: 'store_unavailable' });
       expect(performance.now() - startedAt).toBeGreaterThan(leftMs - 5);
-      expect(StoreBudget.leftMs()).toBeLessThan(1);
+      // Timers take whole milliseconds, and may go off one early.
+      expect(StoreBudget.leftMs()).toBeLessThan(3);
     });
   });
 
