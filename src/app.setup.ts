@@ -33,6 +33,7 @@ import { AccessGuard } from './tenants/access.guard.js';
 import { RequestScope } from './request-scope.js';
 import { StoreBudget } from './store-budget.js';
 import { NoTracing, Tracing } from './tracing.js';
+import { countTowardsEnd } from './turn-end.js';
 
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -120,6 +121,7 @@ function arrivalOf(app: NestFastifyApplication, config: Config): Arrival {
   // Traces tell of each step, so with them nothing goes the short way.
   const isShort = config.traces === null;
   return (request, reply, done) => {
+    countTowardsEnd();
     requests.watch(request, reply);
     const goOn = (): void => {
       void reply.headers(headers.for(request.url));

@@ -3,34 +3,32 @@
  * load that end may be far away: libuv goes on reading sockets while more than a thousand are ready, for a second and
  * longer. So enough work ends a turn, too.
  */
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { RequestScope } from './request-scope.js';
 
-/** Requests. */
-const ENOUGH = 32;
-
-/** What is due was asked for by many: it must not run in the scope of whoever happened to be the first. */
-const outside = AsyncLocalStorage.snapshot();
+/** Heads and bodies: 32 requests that came whole. */
+const ENOUGH = 64;
 
 let due: (() => void)[] = [];
 let count = 0;
 
-/** @param work must not throw */
+/** @param work must not throw; it is done for many, and so in nobody's scope */
 export function atEndOfTurn(work: () => void): void {
   if (due.push(work) === 1) setImmediate(endTurn);
 }
 
-/** Counts a request, whatever became of it. */
+/** Counts what was read of a request, whatever becomes of it: its head, or its body. */
 export function countTowardsEnd(): void {
   if (++count >= ENOUGH) endTurn();
 }
 
-/** Does now what is due at the end of this turn. */
+/** Does now what is due at the end of this turn, and what becomes due by that. */
 export function endTurn(): void {
   count = 0;
-  if (due.length === 0) return;
-  const works = due;
-  due = [];
-  outside(() => {
-    for (const work of works) work();
+  RequestScope.exit(() => {
+    while (due.length > 0) {
+      const works = due;
+      due = [];
+      for (const work of works) work();
+    }
   });
 }

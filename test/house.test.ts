@@ -155,7 +155,7 @@ describe('dependencies', () => {
     'rate-limit-settings': ['environment'],
     'audit-settings': ['environment'],
     'random-id': [],
-    'turn-end': [],
+    'turn-end': ['request-scope'],
     'revocation-reason': [],
     happening: ['errors', 'revocation-reason'],
     'request-scope': ['happening'],

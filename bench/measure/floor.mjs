@@ -7,7 +7,7 @@ export async function measureFloor(servers, cases, redis, plan, say) {
   say('signatures, round trips, one request at a time');
   const rsa = [];
   const trips = [];
-  const alone = { bare: [], asked: [], skip: [], store: [], replica: [] };
+  const alone = { bare: [], asked: [], skip: [], store: [] };
   for (let round = 0; round < plan.rounds; round++) {
     rsa.push(await servers.run('rsa-loop', [plan.loopSeconds]));
     trips.push(await servers.run('redis-round-trip', [plan.loopSeconds], { REDIS_URL: redis.url }));
@@ -20,7 +20,6 @@ export async function measureFloor(servers, cases, redis, plan, say) {
     /** What a check, and what one question adds: differences within a round. */
     storeAddsMs: median(alone.store.map((ms, round) => ms - alone.skip[round])),
     questionAddsMs: median(alone.asked.map((ms, round) => ms - alone.bare[round])),
-    aloneMs: Object.fromEntries(Object.entries(alone).map(([name, values]) => [name, median(values)])),
   };
 }
 

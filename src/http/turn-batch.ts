@@ -1,10 +1,10 @@
 /** What comes in one turn of the event loop, dealt with together. */
-import { atEndOfTurn, countTowardsEnd, endTurn } from '../turn-end.js';
+import { atEndOfTurn, countTowardsEnd } from '../turn-end.js';
 
 export class TurnBatch<T> {
   private waiting: T[] = [];
 
-  /** @param deal must not throw */
+  /** @param deal must not throw; what it has due at the end of a turn is done after it */
   constructor(private readonly deal: (items: readonly T[]) => void) {}
 
   add(item: T): void {
@@ -16,7 +16,5 @@ export class TurnBatch<T> {
     const { waiting } = this;
     this.waiting = [];
     this.deal(waiting);
-    // What they ask of Redis leaves with this turn, not with the next one.
-    endTurn();
   }
 }

@@ -25,7 +25,6 @@ import { TurnBatch } from '../http/turn-batch.js';
 import { RequestScope } from '../request-scope.js';
 import { StoreBudget } from '../store-budget.js';
 import { AccessGuard, type Counted } from '../tenants/access.guard.js';
-import { countTowardsEnd } from '../turn-end.js';
 import { toIssuedDto } from './session-answer.dto.js';
 import { CreateSessionDto, RefreshDto, toNewSession, type ValidateDto } from './session.dto.js';
 import { SessionsService } from './sessions.service.js';
@@ -52,14 +51,14 @@ interface Operation<B extends object> {
 interface Exchange {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly operation: Operation<object>;
   readonly counted: Counted;
-  /** The ordinary way. */
-  readonly goOn: () => void;
 }
 
 interface Arrived extends Exchange {
+  readonly operation: Operation<object>;
   readonly bytes: Buffer;
+  /** The ordinary way. */
+  readonly goOn: () => void;
   answer?: DirectAnswer;
 }
 
@@ -107,16 +106,10 @@ export class ShortWay {
       hasPlainJson(request, this.config.bodyLimitBytes) &&
       formProblem(request.raw) === null;
     const counted = isPlain ? this.guard.greet(request) : undefined;
-    if (!shortWay || !counted) {
-      countTowardsEnd();
-      return goOn();
-    }
-    const exchange: Exchange = { request, reply, counted, operation: this.operations[shortWay], goOn };
-    if (counted.refusal) {
-      countTowardsEnd();
-      return this.refuse(counted.refusal, exchange);
-    }
-    readBody(request, (bytes) => this.arrivals.add({ ...exchange, bytes }));
+    if (!shortWay || !counted) return goOn();
+    if (counted.refusal) return this.refuse(counted.refusal, { request, reply, counted });
+    const operation = this.operations[shortWay];
+    readBody(request, (bytes) => this.arrivals.add({ request, reply, counted, operation, bytes, goOn }));
   }
 
   /** What the ordinary way reads: the body that is there already, or the one that is still to come. */
@@ -156,17 +149,17 @@ export class ShortWay {
     goOn();
   }
 
-  private async run(work: () => Promise<DirectAnswer>, exchange: Exchange): Promise<void> {
-    const { request, operation } = exchange;
+  private async run(work: () => Promise<DirectAnswer>, arrived: Arrived): Promise<void> {
+    const { request, operation } = arrived;
     const budget = StoreBudget.ofRequest(this.config.redisCommandTimeoutMs);
     await RequestScope.run(budget, async () => {
       try {
         if (operation.tells) this.happenings.requireRoom();
         const answer = await work();
         if (operation.tells) this.happenings.answered(request);
-        this.send(answer, exchange);
+        this.send(answer, arrived);
       } catch (error) {
-        this.refuse(error, exchange);
+        this.refuse(error, arrived);
       }
     });
   }

@@ -149,7 +149,7 @@ export class RedisConnection {
 
   /**
    * What an error means: `ERR` and `WRONGTYPE` are our mistakes; everything else that Redis or its absence says is an
-   * outage, after which a cluster is asked who serves what.
+   * outage. A cluster in which something may have moved is asked who serves what.
    */
   private failure(error: unknown): AppError {
     if (isSlotTableSuspect(error)) this.refreshSlots();

@@ -61,7 +61,7 @@ export class SqliteChangeFeed implements ChangeFeed {
   async readAfter(after: FeedPosition, waitMs: number): Promise<FeedRead> {
     const { sequence } = after as Position;
     let page = await this.page(sequence);
-    if (page.length === 0) {
+    if (page.length === 0 && waitMs > 0) {
       await this.untilNews(waitMs);
       page = await this.page(sequence);
     }
