@@ -5,17 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { BrokenCircuitError, circuitBreaker, CircuitState, ConsecutiveBreaker, handleWhen } from 'cockatiel';
-import { Cluster, Redis, type ChainableCommander, type RedisOptions } from 'ioredis';
+import { Cluster, type ChainableCommander, type Redis } from 'ioredis';
 import { AppError } from '../../errors.js';
 import { StoreBudget } from '../../store-budget.js';
 import { UNCOUNTED, type OperationStatus, type StoreOperations } from '../../store-operations.js';
-import type { StoreUrl } from '../../store-url.js';
+import { connect, type RedisUrl } from './redis-client.js';
 import { isTimeout, NotConnectedError, statusOf, type CommandName } from './redis-operations.js';
 import { RedisOutage } from './redis-outage.js';
 import { RedisTime } from './redis-time.js';
 import { writeTogether } from './write-together.js';
-
-type RedisUrl = Extract<StoreUrl, { kind: 'redis' }>;
 
 export interface RedisConnectionOptions {
   readonly commandTimeoutMs: number;
@@ -29,14 +27,8 @@ export interface RedisConnectionOptions {
 const TIMEOUTS_TO_BREAK = 3;
 const BREAK_MS = 250;
 
-const MAX_RECONNECT_DELAY_MS = 1000;
-/** How long a connection that was given up may take to close; a hanging peer never closes it. */
-const DISCONNECT_MS = 100;
 /** A slot table is asked for this often at most. */
 const SLOTS_REFRESH_MS = 100;
-const MAX_LOADING_RETRY_MS = 250;
-const LEAVE_INTERVAL_MS = 500;
-const reconnectDelay = (attempt: number): number => Math.min(25 * 2 ** attempt, MAX_RECONNECT_DELAY_MS);
 
 /** Every script of `lua/`, with the number of its keys. */
 const SCRIPTS = {
@@ -76,7 +68,7 @@ export class RedisConnection {
     url: RedisUrl,
     private readonly options: RedisConnectionOptions,
   ) {
-    this.client = connect(url, options);
+    this.client = connect(url, options.commandTimeoutMs);
     writeTogether(this.client);
     this.operations = options.operations ?? UNCOUNTED;
     this.outage = new RedisOutage(options.tellsOutages ?? false);
@@ -165,11 +157,10 @@ export class RedisConnection {
     return this.time.nowMs();
   }
 
+  /** Sent whole once for each connection. Of one that was flushed away meanwhile Redis says so, and it is sent whole again: in time each. */
   script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const runner = (this.client as unknown as Record<ScriptName, ScriptRunner>)[name];
-    // A script that Redis does not know yet is sent a second time.
-    const withinMs = 2 * this.options.commandTimeoutMs;
-    return this.run(name, () => runner.call(this.client, ...keys, ...args), withinMs);
+    return this.run(name, () => runner.call(this.client, ...keys, ...args));
   }
 
   /**
@@ -221,72 +212,6 @@ export class RedisConnection {
     this.slotsAskedAtMs = nowMs;
     this.client.refreshSlotsCache();
   }
-}
-
-function connect(url: RedisUrl, { commandTimeoutMs }: RedisConnectionOptions): Redis | Cluster {
-  const tls = url.tls ? {} : undefined;
-  const common: RedisOptions = {
-    username: url.username,
-    password: url.password,
-    tls,
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: commandTimeoutMs,
-    // A machine that vanished closes no connection: silence on one that owes an answer means a new one.
-    socketTimeout: 2 * commandTimeoutMs,
-    connectTimeout: Math.max(commandTimeoutMs, 1000),
-    disconnectTimeout: DISCONNECT_MS,
-    maxLoadingRetryTime: MAX_LOADING_RETRY_MS,
-    connectionName: 'session-service',
-    retryStrategy: reconnectDelay,
-    reconnectOnError: leavesReplica(),
-  };
-  const { topology } = url;
-  switch (topology.mode) {
-    case 'standalone':
-      return new Redis({ ...common, ...topology.node, db: topology.database });
-    case 'sentinel':
-      return new Redis({
-        ...common,
-        sentinels: [...topology.sentinels],
-        name: topology.masterName,
-        sentinelRetryStrategy: reconnectDelay,
-        sentinelReconnectStrategy: reconnectDelay,
-        sentinelCommandTimeout: commandTimeoutMs,
-        failoverDetector: true,
-        ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: tls } : {}),
-      });
-    case 'cluster':
-      return new Cluster([...topology.nodes], {
-        lazyConnect: true,
-        // A command waits, within its time, for the connection to a node that was not needed before; `run` sees to
-        // it that none waits for the cluster as a whole.
-        enableOfflineQueue: true,
-        clusterRetryStrategy: reconnectDelay,
-        // MOVED, ASK and TRYAGAIN say that nothing was done: those commands are sent on, within their time. After
-        // a lost connection nobody knows, and a cluster that is down stays so for longer than anybody waits.
-        retryDelayOnTryAgain: 50,
-        retryDelayOnFailover: 0,
-        retryDelayOnClusterDown: 0,
-        slotsRefreshTimeout: Math.max(commandTimeoutMs, 1000),
-        redisOptions: common,
-      });
-  }
-}
-
-/**
- * A master that became a replica refuses writes: leave it, and find the new one. Not for every write that it
- * refuses, though: what is under way goes with the connection.
- */
-function leavesReplica(): (error: Error) => boolean {
-  let leftAtMs = Number.NEGATIVE_INFINITY;
-  return ({ message }) => {
-    if (!message.startsWith('READONLY') || performance.now() - leftAtMs < LEAVE_INTERVAL_MS) return false;
-    leftAtMs = performance.now();
-    return true;
-  };
 }
 
 function isSlotTableSuspect(error: unknown): boolean {
