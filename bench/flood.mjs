@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { V8_FLAGS } from './servers.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 7);
 const SECONDS = Number(process.argv[3] ?? 5);
@@ -203,7 +204,9 @@ async function startService(children) {
     LOG_LEVEL: 'warn',
   };
   const main = new URL('../dist/main.js', import.meta.url).pathname;
-  children.push(spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'inherit'] }));
+  children.push(
+    spawn(process.execPath, [...V8_FLAGS, main], { env, stdio: ['ignore', 'inherit', 'inherit'] }),
+  );
   for (let attempt = 0; ; attempt++) {
     const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null);
     if (answer?.ok) break;

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { V8_FLAGS } from './servers.mjs';
 
 const REVOCATIONS = Number(process.argv[2] ?? 1000);
 const ADMIN_API_KEY = 'platform-key-of-this-benchmark';
@@ -57,7 +58,9 @@ try {
       LOG_LEVEL: 'warn',
     };
     const main = new URL('../dist/main.js', import.meta.url).pathname;
-    children.push(spawn(process.execPath, [main], { env, stdio: ['ignore', 'inherit', 'inherit'] }));
+    children.push(
+      spawn(process.execPath, [...V8_FLAGS, main], { env, stdio: ['ignore', 'inherit', 'inherit'] }),
+    );
   }
   await Promise.all(ports.map(untilReady));
   const [first, ...others] = ports;

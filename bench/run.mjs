@@ -56,10 +56,10 @@ async function run(plan) {
     const cases = await startContenders(servers, redis, plan);
     pinGenerator(); // after the others have started: they would inherit its priority
     await preflight(cases);
-    const throughput = await measureThroughput(cases, plan, redis.pid, say);
+    const throughput = await measureThroughput(servers, cases, plan, redis.pid, say);
     const floor = await measureFloor(servers, cases, redis, plan, say);
-    const latency = await measureLatency(cases, throughput, plan, say);
-    const mixed = await measureMixed(cases, throughput, plan, say);
+    const latency = await measureLatency(servers, cases, throughput, plan, say);
+    const mixed = await measureMixed(servers, cases, throughput, plan, say);
     const measured = { throughput, floor, latency, mixed };
     return { plan: plan.name, date: new Date().toISOString().slice(0, 10), machine, ...measured };
   } finally {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SessionClient, SessionVerifier } from '../sdk/dist/esm/index.js';
 import { RevocationReplica } from '../sdk/dist/esm/revocation-replica.js';
+import { V8_FLAGS } from './servers.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 2);
 const ROUNDS = 3;
@@ -30,7 +31,7 @@ async function rate(work, inFlight) {
 
 async function startService() {
   const main = new URL('../dist/main.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...V8_FLAGS, main], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',

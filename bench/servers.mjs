@@ -11,6 +11,10 @@ import { pinned } from './machine.mjs';
 export const ADMIN_API_KEY = 'platform-key-of-this-benchmark';
 /** An instance reads every live revocation before it is ready. */
 const START_DEADLINE_MS = 180_000;
+/** After a stop: to notice how late it is, and to read what waits. */
+const WAKE_MS = 300;
+/** As the image starts it. */
+export const V8_FLAGS = ['--max-semi-space-size=16', '--v8-pool-size=1'];
 /** Nobody outlives the benchmark, not even when it is killed. */
 const LEASH = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 
@@ -35,6 +39,7 @@ function serviceSettings(storeUrl) {
 export class Servers {
   #children = [];
   #pins;
+  #alone;
   /** Databases, and nothing else. */
   directory = mkdtempSync(join(tmpdir(), 'bench-'));
 
@@ -53,6 +58,7 @@ export class Servers {
     });
     child.complaint = '';
     child.stderr.on('data', (text) => (child.complaint = (child.complaint + text).slice(-2000)));
+    child.role = role;
     this.#children.push(child);
     return child;
   }
@@ -83,9 +89,7 @@ export class Servers {
     const port = await freePort();
     const main = new URL('../dist/main.js', import.meta.url).pathname;
     const settings = { ...serviceSettings(storeUrl), HOST: '127.0.0.1', PORT: String(port), ...env };
-    const child = this.launch('server', process.execPath, ['--max-semi-space-size=16', main], {
-      env: settings,
-    });
+    const child = this.launch('server', process.execPath, [...V8_FLAGS, main], { env: settings });
     await this.#until(child, async () => (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok);
     return { port, pid: child.pid, stop: () => this.stop(child) };
   }
@@ -124,6 +128,22 @@ export class Servers {
     const code = await new Promise((resolve) => child.once('close', resolve));
     if (code !== 0) throw new Error(`${name} failed: ${child.complaint}`);
     return JSON.parse(text);
+  }
+
+  /**
+   * The only server that runs from now on, until another one does; the others are stopped as they are. An idle process
+   * is not quiet: some seconds after its work it collects its garbage, with all of V8's threads, on the core that they share.
+   * @param pid null: none of them
+   */
+  async letRun(pid) {
+    if (this.#alone === pid) return;
+    this.#alone = pid;
+    const running = this.#children.filter(
+      ({ role, exitCode, signalCode }) => role === 'server' && exitCode === null && signalCode === null,
+    );
+    if (pid !== null && !running.some((child) => child.pid === pid)) throw new Error(`no server ${pid} runs`);
+    for (const child of running) child.kill(child.pid === pid ? 'SIGCONT' : 'SIGSTOP');
+    await pause(WAKE_MS);
   }
 
   async stop(child) {

@@ -15,6 +15,7 @@ const DRAIN_MS = 10_000;
 export async function openLoop({ port, connections, rate, mix, warmUpSeconds, seconds }) {
   const run = new OpenRun(mix, rate, warmUpSeconds, seconds);
   const open = await openConnections(port, connections, run.callbacks);
+  globalThis.gc?.(); // with --expose-gc: not in the middle of it
   try {
     return await run.drive(open);
   } finally {

@@ -8,12 +8,12 @@ import { openFilesLimit } from '../machine.mjs';
 const MOST_OF_MAXIMUM = 0.9;
 
 /** @returns { id, title, connections, rate, load, p50, p99, p999, max, errors, late }, a line for each */
-export async function measureLatency(cases, throughput, plan, say) {
+export async function measureLatency(servers, cases, throughput, plan, say) {
   const runs = planRuns(cases, throughput, plan).map((run) => ({ ...run, rounds: [] }));
   for (let round = 0; round < plan.openRounds; round++) {
     say(`latency, round ${round + 1} of ${plan.openRounds}, ${runs.length} runs`);
     for (const [at, run] of runs.entries()) {
-      if (run.case !== runs[at - 1]?.case) await wakeUp(run.case, plan);
+      if (run.case !== runs[at - 1]?.case) await wakeUp(servers, run.case, plan);
       const { connections, rate } = run;
       const mix = [{ traffic: run.case.traffic, share: 1 }];
       const { openWarmUpSeconds: warmUpSeconds, openSeconds: seconds } = plan;
@@ -26,10 +26,11 @@ export async function measureLatency(cases, throughput, plan, say) {
 }
 
 /**
- * It has idled while others were measured, and systems take memory from processes that idle: what comes back page by page
- * is a stall of a tenth of a second, and no latency of any contender.
+ * It was stopped while others were measured: what it makes up for, and the memory that the system took from it meanwhile,
+ * is no latency of any contender.
  */
-export async function wakeUp({ port, traffic }, { connections, wakeUpSeconds: seconds }) {
+export async function wakeUp(servers, { port, pid, traffic }, { connections, wakeUpSeconds: seconds }) {
+  await servers.letRun(pid);
   await closedLoop({ port, connections, traffic, warmUpSeconds: 0, seconds });
 }
 

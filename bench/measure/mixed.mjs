@@ -6,7 +6,7 @@ import { wakeUp } from './latency.mjs';
 
 const LOAD = 0.5;
 
-export async function measureMixed(cases, throughput, plan, say) {
+export async function measureMixed(servers, cases, throughput, plan, say) {
   const validate = cases.find(({ id }) => id === 'service-redis/validate/replica');
   const create = cases.find(({ id }) => id === 'service-redis/create');
   const cost = ({ id }) => 1 / throughput.find((result) => result.id === id).perSecond;
@@ -23,8 +23,8 @@ export async function measureMixed(cases, throughput, plan, say) {
   ].map((run) => ({ ...run, rounds: [] }));
   for (let round = 0; round < plan.mixedRounds; round++) {
     say(`mixed, round ${round + 1} of ${plan.mixedRounds}`);
-    await wakeUp(validate, plan);
-    await wakeUp(create, plan);
+    await wakeUp(servers, validate, plan);
+    await wakeUp(servers, create, plan);
     for (const { rate, mix, rounds } of runs) {
       const { connections, openWarmUpSeconds: warmUpSeconds, openSeconds: seconds } = plan;
       rounds.push(await openLoop({ port: validate.port, connections, rate, mix, warmUpSeconds, seconds }));

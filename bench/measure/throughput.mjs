@@ -5,13 +5,14 @@ import { median } from '../load/latencies.mjs';
 import { cpuSeconds, machineSeconds, ownSeconds } from '../machine.mjs';
 
 /** @returns the cases' results, in their order */
-export async function measureThroughput(cases, plan, redisPid, say) {
+export async function measureThroughput(servers, cases, plan, redisPid, say) {
   const results = cases.map((one) => ({ case: one, rounds: [] }));
-  await warmUpAll(cases, plan, say);
+  await warmUpAll(servers, cases, plan, say);
   for (let round = 0; round < plan.rounds; round++) {
     say(`throughput, round ${round + 1} of ${plan.rounds}`);
     const first = Math.floor((round * results.length) / plan.rounds);
     for (const result of [...results.slice(first), ...results.slice(0, first)]) {
+      await servers.letRun(result.case.pid);
       result.rounds.push(await oneRun(result.case, plan, redisPid));
     }
   }
@@ -19,10 +20,11 @@ export async function measureThroughput(cases, plan, redisPid, say) {
 }
 
 /** Until the compiler has seen it all: the first round must not pay for the others. */
-async function warmUpAll(cases, plan, say) {
+async function warmUpAll(servers, cases, plan, say) {
   say('warming up');
   const { connections, compileSeconds: seconds } = plan;
-  for (const { port, traffic, warmUp } of cases) {
+  for (const { port, pid, traffic, warmUp } of cases) {
+    await servers.letRun(pid);
     if (warmUp) await closedLoop({ port, connections, traffic: warmUp, warmUpSeconds: 0, seconds });
     traffic.begin?.();
     await closedLoop({ port, connections, traffic, warmUpSeconds: 0, seconds });
