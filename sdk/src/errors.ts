@@ -127,6 +127,42 @@ export function undecidable(message: string, cause?: unknown): SessionServiceErr
   });
 }
 
+/** The tenant is suspended or gone, or the API key is. What is no answer of the service says nothing. */
+export function isDenial(error: unknown): error is SessionServiceError {
+  return (
+    error instanceof SessionServiceError &&
+    error.action !== 'retry' &&
+    error.code !== 'unexpected_answer' &&
+    error.code !== 'internal_error'
+  );
+}
+
+/** @returns what the service itself said that makes it no use to try again */
+export function denialIn(error: unknown): SessionServiceError | undefined {
+  return [...chainOf(error)].find(isDenial);
+}
+
+/** @returns what lies at the bottom of an error: what was said last, and the codes of the system below it */
+export function reasonOf(error: unknown): string {
+  let words = 'nothing has answered yet.';
+  for (const at of chainOf(error)) {
+    if (at instanceof SessionServiceError) words = at.message;
+    else if (typeof at.code === 'string') words += ` (${at.code})`;
+  }
+  return words;
+}
+
+const LONGEST_CHAIN = 10;
+
+/** An error and its causes; those of the runtime need not be of this realm's classes. */
+function* chainOf(error: unknown): Generator<{ readonly code?: unknown; readonly cause?: unknown }> {
+  let at = error as { readonly code?: unknown; readonly cause?: unknown } | null | undefined;
+  for (let depth = 0; depth < LONGEST_CHAIN && typeof at === 'object' && at !== null; depth++) {
+    yield at;
+    at = at.cause as typeof at;
+  }
+}
+
 /** Whether the error is about the token that was presented, and not about the caller, the network or the service. */
 export function isRefusal(error: unknown): error is SessionServiceError {
   return error instanceof SessionServiceError && error.code in REFUSALS;

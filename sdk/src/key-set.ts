@@ -3,7 +3,7 @@ import type { webcrypto } from 'node:crypto';
 import { importJWK } from 'jose';
 import { jwkSet } from './answers.js';
 import { undecidable } from './errors.js';
-import type { Transport } from './transport.js';
+import { errorOf, type Transport } from './transport.js';
 
 export interface VerificationKey {
   readonly kid: string;
@@ -112,7 +112,7 @@ export class KeySet {
     try {
       const answer = await this.transport.open(this.path, known, AbortSignal.timeout(FETCH_TIMEOUT_MS));
       if (answer.status !== 304) {
-        if (!answer.ok) throw new Error(`the key set answered ${answer.status}`);
+        if (!answer.ok) throw errorOf(answer, await answer.text());
         await this.take(await answer.json(), startedAtMs);
         this.etag = answer.headers.get('etag');
       }

@@ -3,7 +3,7 @@
  * heard it keeps; how old that is it always knows. It judges no token.
  */
 import { object } from './answers.js';
-import { SessionServiceError } from './errors.js';
+import { isDenial, SessionServiceError } from './errors.js';
 import { readEvents, type ServerEvent } from './event-stream.js';
 import { RevocationReplica } from './revocation-replica.js';
 import { errorOf, type Transport } from './transport.js';
@@ -118,7 +118,7 @@ export class RevocationFeed {
   /** @returns when the service ends the stream, as when it shuts down */
   private async connect(connection: Connection): Promise<void> {
     const silence = new AbortController();
-    const giveUp = (): void => silence.abort(new Error('the feed said nothing'));
+    const giveUp = (): void => silence.abort(silent());
     let timer = setTimeout(giveUp, CONNECT_TIMEOUT_MS);
     const isAlive = (): void => {
       clearTimeout(timer);
@@ -134,7 +134,7 @@ export class RevocationFeed {
       const answer = await this.transport.open(this.path, headers, signal);
       if (!answer.ok) throw errorOf(answer, await answer.text());
       const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
-      if (!isStream || !answer.body) throw new Error('the feed did not answer with a stream');
+      if (!isStream || !answer.body) throw noStream(answer);
       isAlive();
       for await (const event of readEvents(answer.body, isAlive)) {
         this.take(event, connection);
@@ -231,14 +231,13 @@ function addAll(replica: RevocationReplica, revocations: unknown): void {
   }
 }
 
-/** The tenant is suspended or gone, or the API key is. What is no answer of the service says nothing. */
-function isDenial(error: unknown): boolean {
-  return (
-    error instanceof SessionServiceError &&
-    error.action !== 'retry' &&
-    error.code !== 'unexpected_answer' &&
-    error.code !== 'internal_error'
-  );
+function silent(): SessionServiceError {
+  return new SessionServiceError('timed_out', 'The revocation feed said nothing.', { action: 'retry' });
+}
+
+function noStream({ status }: Response): SessionServiceError {
+  const message = 'Something other than the revocation feed answered: no stream of events.';
+  return new SessionServiceError('unexpected_answer', message, { action: 'retry', status });
 }
 
 /** Jitter, so that the verifiers of a service that restarted do not all come back at once. */

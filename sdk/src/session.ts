@@ -39,3 +39,12 @@ export function sessionOf(claims: AccessClaims, checked: RevocationKnowledge, ag
     revocation: { checked, ageMs },
   };
 }
+
+/** One object serves many requests: none of them may change what the others read. */
+export function freeze(session: Session): Session {
+  for (const value of Object.values(session.metadata)) if (typeof value === 'object') Object.freeze(value);
+  Object.freeze(session.metadata);
+  Object.freeze(session.claims);
+  Object.freeze(session.scopes);
+  return Object.freeze(session);
+}

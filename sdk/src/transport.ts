@@ -41,7 +41,7 @@ export class Transport {
   private readonly retries: number;
 
   constructor({ url, apiKey, fetch, timeoutMs, attemptTimeoutMs, retries }: TransportOptions) {
-    this.url = url.replace(/\/+$/, '');
+    this.url = addressOf(url);
     this.apiKey = apiKey;
     // Looked up at each call: tests and instrumentation replace the global one.
     this.fetch = fetch ?? ((...request) => globalThis.fetch(...request));
@@ -103,6 +103,18 @@ export class Transport {
   private headers(): Record<string, string> {
     return { accept: 'application/json', ...(this.apiKey === undefined ? {} : { 'x-api-key': this.apiKey }) };
   }
+}
+
+/** @throws TypeError before a wrong address is waited for */
+function addressOf(url: string): string {
+  const address = URL.canParse(url) ? new URL(url) : null;
+  if (address?.protocol !== 'http:' && address?.protocol !== 'https:') {
+    throw new TypeError("Give url as the service's address with its scheme, such as http://localhost:3000.");
+  }
+  if (address.username !== '' || address.password !== '') {
+    throw new TypeError('Give url without credentials; the credential of a caller is its apiKey.');
+  }
+  return url.replace(/\/+$/, '');
 }
 
 function parseAnswer(text: string, answer: Response): unknown {

@@ -1,15 +1,16 @@
 /** Verifies access tokens in this process: no call for a request, and revocations known all the same. */
-import { compactVerify } from 'jose';
-import { firstWrongClaim, type AccessClaims } from './claims.js';
+import type { AccessClaims } from './claims.js';
 import { SessionClient, tenantOf } from './client.js';
-import { MAX_TOKEN_LENGTH, parseAccessJwt } from './compact-jwt.js';
-import { isRefusal, refusal, SessionServiceError, undecidable } from './errors.js';
+import { MAX_TOKEN_LENGTH } from './compact-jwt.js';
+import { denialIn, isRefusal, reasonOf, refusal, SessionServiceError, undecidable } from './errors.js';
 import { KeySet, type VerificationKey } from './key-set.js';
 import { RevocationFeed } from './revocation-feed.js';
-import { sessionOf, type Session } from './session.js';
+import { freeze, type Session } from './session.js';
+import { TokenProof } from './token-proof.js';
 import { Transport } from './transport.js';
 import { VerifiedTokens } from './verified-tokens.js';
 import type { VerifierOptions, VerifierState, WhenStale } from './verifier-options.js';
+import { warn } from './warning.js';
 
 /** How far ahead of ours the clock of the instance that issued a token may be. */
 const CLOCK_SKEW_SECONDS = 5;
@@ -18,12 +19,14 @@ const ASKED_AGAIN_AFTER_MS = 500;
 const ASKING_TIMEOUT_MS = 2000;
 /** How long a key that was just made may stay unknown to the feed. */
 const NEW_KEY_WAIT_MS = 1500;
+/** A service that starts at the same time is not worth a word yet. */
+const WAIT_TOLD_AFTER_MS = 3000;
 
 export class SessionVerifier {
   readonly tenantId: string;
-  private readonly issuer: string;
-  private readonly audience: string;
+  private readonly url: string;
   private readonly keySet: KeySet;
+  private readonly proof: TokenProof;
   private readonly verified: VerifiedTokens;
   private readonly client: SessionClient | null;
   private readonly asked = new Map<string, Promise<Session>>();
@@ -45,8 +48,7 @@ export class SessionVerifier {
     }
     this.tenantId = options.tenantId ?? tenantOf(apiKey ?? '');
     const { url } = new Transport(options);
-    this.issuer = options.issuer ?? `${url}/tenants/${this.tenantId}`;
-    this.audience = options.audience ?? this.tenantId;
+    this.url = url;
     this.maxStalenessMs = maxStalenessMs;
     this.whenStale = whenStale;
     this.nowMs = options.nowMs ?? Date.now;
@@ -62,6 +64,7 @@ export class SessionVerifier {
         : null;
     const anonymous = new Transport({ ...options, apiKey: undefined });
     this.keySet = new KeySet(anonymous, `${this.path}/jwks`, options.jwksCooldownMs ?? 1000);
+    this.proof = new TokenProof(this.tenantId, url, options, this.keySet, this.nowMs);
     this.verified = new VerifiedTokens((options.tokenCacheMb ?? 16) * 1_000_000);
   }
 
@@ -82,27 +85,40 @@ export class SessionVerifier {
       this.judgeTimes(known.session.claims);
       return this.judgeRevocation(token, digest, known.session, known.key);
     }
-    const { session, key } = await this.prove(token);
+    const { session, key } = await this.proof.of(token);
     this.verified.keep(digest, token.length, { session, key });
     this.judgeTimes(session.claims);
     return this.judgeRevocation(token, digest, session, key);
   }
 
   /**
-   * Waits for keys and revocations, so that the first request finds them. An outage is waited out.
+   * Waits for keys and revocations, so that the first request finds them. An outage is waited out; after 3 s a process
+   * warning says what is waited for, and why.
    * @throws SessionServiceError when waiting is no use: a wrong API key, a missing scope, an unknown tenant
    */
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.start();
-    for (;;) {
-      signal?.throwIfAborted();
-      await this.keySet.ensure().catch((error: unknown) => (this.lastError ??= error));
-      const isReady = this.keySet.loaded && (!this.feed || this.isFresh());
-      if (isReady) return;
-      const error = this.lastError;
-      const isHopeless = error instanceof SessionServiceError && error.action !== 'retry';
-      if (isHopeless || this.state === 'closed') throw error ?? undecidable('This verifier was closed.');
-      await this.feed?.untilHeard(100);
+    let keyError: unknown;
+    const tell = (): void => {
+      const reason = reasonOf(this.keySet.loaded ? this.lastError : (keyError ?? this.lastError));
+      warn(`Still waiting for the session service at ${this.url}: ${reason}`);
+    };
+    const notice = setTimeout(tell, WAIT_TOLD_AFTER_MS).unref();
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        keyError = await this.keySet.ensure().catch((error: unknown) => error);
+        const isReady = this.keySet.loaded && (!this.feed || this.isFresh());
+        if (isReady) return;
+        const error = this.lastError;
+        const isHopeless = error instanceof SessionServiceError && error.action !== 'retry';
+        if (isHopeless || this.state === 'closed') throw error ?? undecidable('This verifier was closed.');
+        const denial = denialIn(keyError);
+        if (denial) throw denial;
+        await this.feed?.untilHeard(100);
+      }
+    } finally {
+      clearTimeout(notice);
     }
   }
 
@@ -154,31 +170,6 @@ export class SessionVerifier {
     );
     this.watch = setInterval(() => this.look(), Math.max(50, this.maxStalenessMs / 4));
     this.watch.unref();
-  }
-
-  /** Shape, claims, key and signature: what stays true of a token. */
-  private async prove(token: string): Promise<{ session: Session; key: VerificationKey }> {
-    const parsed = parseAccessJwt(token);
-    if (!parsed) throw refusal('invalid_token', 'not a compact JWT as the service writes it');
-    const wrong = firstWrongClaim(parsed.payload);
-    if (wrong !== null)
-      throw refusal('invalid_token', `the claim ${wrong} is missing or not what it must be`);
-    const claims = parsed.payload as unknown as AccessClaims;
-    for (const [name, wanted] of [
-      ['tenant_id', this.tenantId],
-      ['iss', this.issuer],
-      ['aud', this.audience],
-    ] as const) {
-      if (claims[name] !== wanted) throw refusal('invalid_token', `its ${name} is not ${wanted}`);
-    }
-    const key = await this.keySet.find(parsed.kid);
-    if (!key) throw refusal('invalid_signature', 'its kid is not in the key set');
-    try {
-      await compactVerify(token, key.key, { algorithms: ['RS256'] });
-    } catch {
-      throw refusal('invalid_signature');
-    }
-    return { session: freeze(sessionOf(claims, 'none', null)), key };
   }
 
   /** `exp` is exact; a token may come from an instance whose clock is a little ahead. */
@@ -279,13 +270,4 @@ export class SessionVerifier {
 
 function unknowable(cause: unknown): SessionServiceError {
   return undecidable('What is known of revocations is too old, and the service cannot tell.', cause);
-}
-
-/** One object serves many requests: none of them may change what the others read. */
-function freeze(session: Session): Session {
-  for (const value of Object.values(session.metadata)) if (typeof value === 'object') Object.freeze(value);
-  Object.freeze(session.metadata);
-  Object.freeze(session.claims);
-  Object.freeze(session.scopes);
-  return Object.freeze(session);
 }

@@ -350,6 +350,11 @@ describe.each(STORES)('the SDK and the service on $name', ({ name, prepare }) =>
       await eventually(async () => (await verdict(verifier, accessToken)) === 'valid');
     });
 
+    test('says at once that there is no such tenant, also without an API key', async () => {
+      const verifier = verifierOf({ apiKey: undefined, tenantId: 'nobody', revocations: 'none' });
+      await expect(verifier.ready()).rejects.toMatchObject({ code: 'tenant_not_found', status: 404 });
+    });
+
     test('says at once that its API key lacks the scope', async () => {
       const { body } = await service().asPlatform('POST', `/tenants/${tenant.tenantId}/api-keys`, {
         name: 'x',

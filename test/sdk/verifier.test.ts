@@ -1,8 +1,9 @@
 /** The verifier beside a test tenant: what it accepts, what it refuses and why, and what it does in an outage. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { SessionVerifier, type StateChange, type VerifierOptions } from '../../sdk/src/index.js';
 import { createTestTenant, type TestService } from '../../sdk/src/testing.js';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/redis-server.js';
 
 let tenant: TestService;
 
@@ -31,6 +32,19 @@ const verdict = async (verifier: SessionVerifier, token: string): Promise<string
     () => 'valid',
     (error: { code: string }) => error.code,
   );
+
+/** @returns what this package warned of meanwhile; the real process does not tell the one that a test sees */
+const warningsOf = async (work: () => Promise<void>): Promise<string[]> => {
+  const emitted = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  try {
+    await work();
+    return emitted.mock.calls
+      .filter(([, options]) => options?.type === 'SessionServiceWarning')
+      .map(([text]) => String(text));
+  } finally {
+    emitted.mockRestore();
+  }
+};
 
 describe('a good token', () => {
   test('gives its session, without asking anybody', async () => {
@@ -270,6 +284,55 @@ describe('a verifier', () => {
     tenant.comeBack();
     await verifier.ready();
     expect(verifier.status()).toMatchObject({ state: 'following', keys: 1, revocations: 0 });
+  });
+
+  test('says after some seconds what it waits for', async () => {
+    const url = `http://127.0.0.1:${await freePort()}`;
+    const waiting = (more: Partial<VerifierOptions>) =>
+      new SessionVerifier({ url, tenantId: 'test', revocations: 'none', ...more }).ready({
+        signal: AbortSignal.timeout(3500),
+      });
+    const page: typeof fetch = async () => new Response('<p>\n\u001b[31mhello', { status: 404 });
+    const messages = await warningsOf(async () => {
+      const ended = await Promise.allSettled([waiting({}), waiting({ url: `${url}/api`, fetch: page })]);
+      expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    });
+    const wait = (at: string, why: string) => `Still waiting for the session service at ${at}: ${why}`;
+    expect(messages.toSorted()).toEqual([
+      wait(`${url}/api`, 'Something other than the session service answered, with status 404.'),
+      wait(url, 'The session service could not be reached. (ECONNREFUSED)'),
+    ]);
+  });
+
+  test.each([
+    ['localhost:3000', 'with its scheme'],
+    ['sessions.internal', 'with its scheme'],
+    ['ftp://sessions.internal', 'with its scheme'],
+    ['https://user:secret@sessions.internal', 'without credentials'],
+  ])('is not made with the url %s', (url, what) => {
+    const make = () => new SessionVerifier({ url, tenantId: 'test', revocations: 'none' });
+    expect(make).toThrow(what);
+    expect(make).not.toThrow('secret');
+  });
+
+  test('says once that good tokens of the tenant name another issuer, and refuses them', async () => {
+    const verifier = tenant.verifier({ ...PATIENT, url: 'https://other.test', issuer: undefined });
+    await verifier.ready();
+    await using stranger = await createTestTenant();
+    const login = await tenant.login();
+    const refused = async (token: string) => expect(await verdict(verifier, token)).toBe('invalid_token');
+    const early = await warningsOf(async () => {
+      await refused((await stranger.login()).accessToken);
+      await refused(await tenant.expired(login));
+    });
+    expect(early).toEqual([]);
+    const messages = await warningsOf(async () => {
+      await refused(login.accessToken);
+      await refused((await tenant.login()).accessToken);
+    });
+    expect(messages).toHaveLength(1);
+    expect(messages[0]).toContain('their issuer is https://sessions.test/tenants/test,');
+    expect(messages[0]).toContain('https://other.test/tenants/test was expected');
   });
 
   test('that is closed refuses to work and holds no connection', async () => {
