@@ -450,7 +450,7 @@ describe('the SDK', () => {
     follow('sdk/src/browser.ts');
     expect([...reached].filter((name) => !name.startsWith('sdk/src/'))).toEqual([]);
     const own = PARTS.filter(
-      ({ file }) => reached.has(file) && /\bBuffer\b|\bNodeJS\b|\bprocess\b/.test(file),
+      ({ file, code }) => reached.has(file) && /\bBuffer\b|\bNodeJS\b|\bprocess\b/.test(code),
     );
     expect(own).toEqual([]);
   });
@@ -553,6 +553,22 @@ describe('package.json', () => {
       ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
     );
     expect(loose).toEqual([]);
+  });
+
+  test('starts the service with the flags of V8 that the image, compose and the benchmark give it', () => {
+    const flagsIn = (text: string) =>
+      [...text.matchAll(/--[a-z0-9]+(?:-[a-z0-9]+)*=\d+/g)].map(([flag]) => flag);
+    const flags = flagsIn(manifest['scripts']?.['start:prod'] ?? '');
+    expect(flags).toHaveLength(2);
+    expect(flagsIn(manifest['scripts']?.['start'] ?? '')).toEqual(flags);
+    const lines = {
+      Dockerfile: /^CMD .*/m,
+      'compose.yaml': /command: .*main\.js.*/,
+      'bench/servers.mjs': /V8_FLAGS = .*/,
+    };
+    for (const [file, line] of Object.entries(lines)) {
+      expect([file, ...flagsIn(line.exec(read(file))?.[0] ?? '')]).toEqual([file, ...flags]);
+    }
   });
 
   test('has a reason for every package, in the README', () => {
