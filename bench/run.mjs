@@ -1,5 +1,5 @@
 // The benchmark: the service, its ceiling and its peers on the same work in the same run, on loopback.
-//   npm run bench                 everything, under 15 minutes; writes bench/results/latest.json
+//   npm run bench                 everything, 20 minutes; writes bench/results/latest.json
 //   npm run bench -- --quick      a look, under 3 minutes; writes bench/results/quick.json
 //   npm run bench -- --no-peers   without what is compared (and without installing it)
 // Ends with 0 whatever the figures are, and with 1 when a request failed.

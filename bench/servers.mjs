@@ -134,9 +134,10 @@ export class Servers {
    * The only server that runs from now on, until another one does; the others are stopped as they are. An idle process
    * is not quiet: some seconds after its work it collects its garbage, with all of V8's threads, on the core that they share.
    * @param pid null: none of them
+   * @returns whether it was stopped until now
    */
   async letRun(pid) {
-    if (this.#alone === pid) return;
+    if (this.#alone === pid) return false;
     this.#alone = pid;
     const running = this.#children.filter(
       ({ role, exitCode, signalCode }) => role === 'server' && exitCode === null && signalCode === null,
@@ -144,6 +145,7 @@ export class Servers {
     if (pid !== null && !running.some((child) => child.pid === pid)) throw new Error(`no server ${pid} runs`);
     for (const child of running) child.kill(child.pid === pid ? 'SIGCONT' : 'SIGSTOP');
     await pause(WAKE_MS);
+    return true;
   }
 
   async stop(child) {

@@ -1,4 +1,5 @@
-// What a second process on the same port is worth: `WORKERS` 1 and 2, validations by the replica, in turn.
+// What a second process on the same port is worth: `WORKERS` 1 and 2, validations by the replica, in turn; warm, and
+// with a signature to verify for each, which costs the server more and the generator the same.
 //   npm run bench:workers
 // Nothing is pinned: two workers need two cores, and the generator takes its share of the same two, at a lower priority
 // and without spinning. So the ratio says little of a machine with more cores; the processor time of a request does.
@@ -16,19 +17,24 @@ const ROUNDS = 5;
 const LOAD = { connections: 64, warmUpSeconds: 0.5, spins: false };
 const SECONDS = 2;
 const SESSIONS = 1000;
+const KINDS = { warm: {}, 'each verified': { VERIFIED_TOKEN_CACHE_MB: '0' } };
 const GENERATOR_PRIORITY = 5;
 
 const servers = new Servers({ pins: false });
 try {
   const cases = [];
-  for (const workers of [1, 2]) {
+  const wanted = Object.entries(KINDS).flatMap(([kind, env]) =>
+    [1, 2].map((workers) => ({ kind, env, workers })),
+  );
+  for (const { kind, env, workers } of wanted) {
     const redis = await servers.redis();
-    const service = await startService(servers, 'redis', redis.url, {}, { WORKERS: String(workers) });
+    const settings = { ...env, WORKERS: String(workers) };
+    const service = await startService(servers, 'redis', redis.url, {}, settings);
     const sessions = await service.createSessions(SESSIONS);
     const traffic = repeating(
       sessions.map(({ access_token: token }) => requestBytes(service.validation(token, 'replica'))),
     );
-    cases.push({ workers, traffic, ...service.server, perSecond: [], micros: [] });
+    cases.push({ kind, workers, traffic, ...service.server, perSecond: [], micros: [] });
   }
   setPriority(GENERATOR_PRIORITY);
   for (const { port, traffic } of cases) await closedLoop({ ...LOAD, port, traffic, seconds: SECONDS });
@@ -47,11 +53,13 @@ try {
       one.micros.push((run.clock.server / run.answered) * 1e6);
     }
   }
-  process.stdout.write('| WORKERS | validations a second | of one | µs of processor time each |\n');
-  process.stdout.write('| --: | --: | --: | --: |\n');
-  for (const { workers, perSecond, micros } of cases) {
-    const ofOne = median(perSecond.map((value, round) => value / cases[0].perSecond[round]));
+  process.stdout.write('| validations | WORKERS | a second | of one | µs of processor time each |\n');
+  process.stdout.write('| --- | --: | --: | --: | --: |\n');
+  for (const { kind, workers, perSecond, micros } of cases) {
+    const one = cases.find((other) => other.kind === kind && other.workers === 1);
+    const ofOne = median(perSecond.map((value, round) => value / one.perSecond[round]));
     const figures = [
+      kind,
       workers,
       Math.round(median(perSecond)),
       `${ofOne.toFixed(2)} times`,

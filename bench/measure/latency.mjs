@@ -29,9 +29,13 @@ export async function measureLatency(servers, cases, throughput, plan, say) {
  * It was stopped while others were measured: what it makes up for, and the memory that the system took from it meanwhile,
  * is no latency of any contender.
  */
-export async function wakeUp(servers, { port, pid, traffic }, { connections, wakeUpSeconds: seconds }) {
+export async function wakeUp(
+  servers,
+  { port, pid, traffic, warmUp },
+  { connections, wakeUpSeconds: seconds },
+) {
   await servers.letRun(pid);
-  await closedLoop({ port, connections, traffic, warmUpSeconds: 0, seconds });
+  await closedLoop({ port, connections, traffic: warmUp ?? traffic, warmUpSeconds: 0, seconds });
 }
 
 function planRuns(cases, throughput, plan) {

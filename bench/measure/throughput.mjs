@@ -3,6 +3,7 @@
 import { closedLoop } from '../load/closed-loop.mjs';
 import { median } from '../load/latencies.mjs';
 import { cpuSeconds, machineSeconds, ownSeconds } from '../machine.mjs';
+import { wakeUp } from './latency.mjs';
 
 /** @returns the cases' results, in their order */
 export async function measureThroughput(servers, cases, plan, redisPid, say) {
@@ -12,7 +13,7 @@ export async function measureThroughput(servers, cases, plan, redisPid, say) {
     say(`throughput, round ${round + 1} of ${plan.rounds}`);
     const first = Math.floor((round * results.length) / plan.rounds);
     for (const result of [...results.slice(first), ...results.slice(0, first)]) {
-      await servers.letRun(result.case.pid);
+      if (await servers.letRun(result.case.pid)) await wakeUp(servers, result.case, plan);
       result.rounds.push(await oneRun(result.case, plan, redisPid));
     }
   }
