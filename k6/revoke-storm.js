@@ -7,6 +7,7 @@ import {
   CHECK_ONLY,
   createMany,
   expectRevoked,
+  RAMP_SECONDS,
   revoke,
   revokeBatch,
   setting,
@@ -30,6 +31,7 @@ export const options = {
       exec: 'endMany',
       vus: 1,
       iterations: BATCHES,
+      startTime: `${RAMP_SECONDS}s`,
       maxDuration: '60s',
     },
   },
@@ -40,7 +42,9 @@ export const options = {
 
 export function setup() {
   const lasting = createMany(CHECK_ONLY ? 10 : 500).map((session) => session.access_token);
-  const ending = createMany(REVOKE_RATE * SECONDS + 10).map((session) => session.access_token);
+  const ending = createMany(REVOKE_RATE * (RAMP_SECONDS + SECONDS) + 10).map(
+    (session) => session.access_token,
+  );
   const batches = Array.from({ length: BATCHES }, () => {
     const sessions = createMany(BATCH);
     const tokens = sessions.slice(-20).map((session) => session.access_token);

@@ -22,16 +22,25 @@ export const DURATION = CHECK_ONLY ? '2s' : __ENV.DURATION || '30s';
 /** What all scenarios together begin, a second. */
 let offered = 0;
 
-/** Requests begin at a fixed rate whatever the service does; what cannot begin in time counts as dropped. */
-export function arrivals(exec, ratePerSecond, more) {
+/** k6's users open their connections and compile their scripts while the rate grows. */
+export const RAMP_SECONDS = CHECK_ONLY ? 0 : 3;
+
+/**
+ * Requests begin at a fixed rate whatever the service does, after a ramp; what cannot begin in time counts as dropped.
+ * @param options.duration of the fixed rate; the others are k6's own
+ */
+export function arrivals(exec, ratePerSecond, { duration = DURATION, ...more } = {}) {
   const rate = CHECK_ONLY ? Math.min(10, ratePerSecond) : ratePerSecond;
   offered += rate;
   return {
-    executor: 'constant-arrival-rate',
+    executor: 'ramping-arrival-rate',
     exec,
-    rate,
+    startRate: Math.ceil(rate / 10),
     timeUnit: '1s',
-    duration: DURATION,
+    stages: [
+      { duration: `${RAMP_SECONDS}s`, target: rate },
+      { duration, target: rate },
+    ],
     preAllocatedVUs: CHECK_ONLY ? 5 : Math.min(300, Math.max(50, Math.ceil(rate / 20))),
     maxVUs: CHECK_ONLY ? 10 : 500,
     gracefulStop: '10s',
