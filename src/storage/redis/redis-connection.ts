@@ -94,18 +94,13 @@ export class RedisConnection {
   }
 
   /**
-   * @param withinMs how long the command takes at most
    * @throws AppError store_unavailable when there is no answer in time, internal_error when we asked wrongly
    */
-  async run<T>(
-    operation: RedisOperation,
-    command: (client: Redis | Cluster) => Promise<T>,
-    withinMs = this.options.commandTimeoutMs,
-  ): Promise<T> {
+  async run<T>(operation: RedisOperation, command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     const startedAtMs = performance.now();
     let status: OperationStatus = 'ok';
     try {
-      return await this.ask(command, withinMs);
+      return await this.ask(command);
     } catch (error) {
       status = statusOf(error);
       throw this.failure(error);
@@ -115,14 +110,14 @@ export class RedisConnection {
   }
 
   /** With as few promises on the way as can be: each is made and followed for every command. */
-  private ask<T>(command: (client: Redis | Cluster) => Promise<T>, withinMs: number): Promise<T> {
+  private ask<T>(command: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     // A cluster that is not connected would keep the command for later.
     if (this.client instanceof Cluster && this.client.status !== 'ready') throw new NotConnectedError();
     // One command at a time finds out whether the store is back; the others do not wait for it to find out.
     if (this.breaker.state === CircuitState.HalfOpen) throw new BrokenCircuitError();
     const ask = () => this.breaker.execute(() => command(this.client));
     // A cluster may send a command on to another node, and each has the whole time.
-    return StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : withinMs);
+    return StoreBudget.wait(ask, this.client instanceof Cluster ? undefined : this.options.commandTimeoutMs);
   }
 
   /** Commands for one slot, sent together. @returns their replies. @throws as `run`, what the first failed one says */
@@ -157,7 +152,10 @@ export class RedisConnection {
     return this.time.nowMs();
   }
 
-  /** Sent whole once for each connection. Of one that was flushed away meanwhile Redis says so, and it is sent whole again: in time each. */
+  /**
+   * ioredis sends a script whole once for each connection, then its digest. Where somebody has flushed it away meanwhile,
+   * Redis says so and it is sent whole again: that call may take a second time-out, beyond its request's budget.
+   */
   script(name: ScriptName, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
     const runner = (this.client as unknown as Record<ScriptName, ScriptRunner>)[name];
     return this.run(name, () => runner.call(this.client, ...keys, ...args));
@@ -184,7 +182,7 @@ export class RedisConnection {
 
   private async deadlineIn(withinMs: () => number): Promise<number> {
     try {
-      return await this.ask(() => this.time.deadlineIn(withinMs), this.options.commandTimeoutMs);
+      return await this.ask(() => this.time.deadlineIn(withinMs));
     } catch (error) {
       throw this.failure(error);
     }
