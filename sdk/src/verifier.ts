@@ -110,11 +110,9 @@ export class SessionVerifier {
         keyError = await this.keySet.ensure().catch((error: unknown) => error);
         const isReady = this.keySet.loaded && (!this.feed || this.isFresh());
         if (isReady) return;
-        const error = this.lastError;
-        const isHopeless = error instanceof SessionServiceError && error.action !== 'retry';
-        if (isHopeless || this.state === 'closed') throw error ?? undecidable('This verifier was closed.');
-        const denial = denialIn(keyError);
+        const denial = denialIn(this.lastError) ?? denialIn(keyError);
         if (denial) throw denial;
+        if (this.state === 'closed') throw this.lastError ?? undecidable('This verifier was closed.');
         await this.feed?.untilHeard(100);
       }
     } finally {

@@ -294,12 +294,18 @@ describe('a verifier', () => {
       });
     const page: typeof fetch = async () => new Response('<p>\n\u001b[31mhello', { status: 404 });
     const messages = await warningsOf(async () => {
-      const ended = await Promise.allSettled([waiting({}), waiting({ url: `${url}/api`, fetch: page })]);
-      expect(ended.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+      const ended = await Promise.allSettled([
+        waiting({}),
+        waiting({ url: `${url}/api`, fetch: page }),
+        waiting({ url: `${url}/web`, fetch: page, apiKey: tenant.apiKey, revocations: 'follow' }),
+      ]);
+      const reasons = ended.map((one) => one.status === 'rejected' && (one.reason as Error).name);
+      expect(reasons).toEqual(['TimeoutError', 'TimeoutError', 'TimeoutError']);
     });
     const wait = (at: string, why: string) => `Still waiting for the session service at ${at}: ${why}`;
     expect(messages.toSorted()).toEqual([
       wait(`${url}/api`, 'Something other than the session service answered, with status 404.'),
+      wait(`${url}/web`, 'Something other than the session service answered, with status 404.'),
       wait(url, 'The session service could not be reached. (ECONNREFUSED)'),
     ]);
   });
