@@ -2,19 +2,21 @@
 // One instance, one Redis; tenant B validates at a steady rate, tenant A floods far over its limit, or does not.
 // The three conditions take turns, so that what else this machine does is in all of them.
 // npm run bench:flood [rounds] [seconds of each] [requests of A a second]
-import { fork, spawn } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { V8_FLAGS } from './servers.mjs';
+import { median } from './load/latencies.mjs';
+import { call } from './load/request.mjs';
+import { ADMIN_API_KEY, Servers } from './servers.mjs';
 
 const ROUNDS = Number(process.argv[2] ?? 7);
 const SECONDS = Number(process.argv[3] ?? 5);
 const RATE_OF_B = 300;
 const LIMIT_OF_A = 500;
 const RATE_OF_A = Number(process.argv[4] ?? 16 * LIMIT_OF_A);
-const ADMIN_API_KEY = 'platform-key-of-this-benchmark';
+const AS_PLATFORM = { 'x-api-key': ADMIN_API_KEY };
 
 if (process.send) generateLoad();
 else await measure();
@@ -95,12 +97,11 @@ async function flood({ port, apiKey, tokens, rate, seconds }) {
 }
 
 async function measure() {
-  const children = [];
+  const servers = new Servers({ pins: false });
+  const loaders = [1, 2].map(() => fork(new URL(import.meta.url), { stdio: 'inherit' }));
   try {
-    const { port, call } = await startService(children);
-    const [a, b] = [await tenant(call, 'a'), await tenant(call, 'b')];
-    const loaders = [1, 2].map(() => fork(new URL(import.meta.url), { stdio: 'inherit' }));
-    children.push(...loaders);
+    const { port } = await servers.service((await servers.redis()).url);
+    const [a, b] = [await tenant(port, 'a'), await tenant(port, 'b')];
     const load = async (loader, how, { apiKey, tokens }, rate, seconds = SECONDS) => {
       loader.send({ how, port, apiKey, tokens, rate, seconds });
       const [result] = await once(loader, 'message');
@@ -124,7 +125,7 @@ async function measure() {
     }));
     for (let round = 0; round < ROUNDS; round++) {
       for (const { limit, rate, ...measured } of conditions) {
-        await call('PATCH', '/tenants/a', { rate_limit_per_second: limit });
+        await limitA(port, limit);
         const before = await cpuSeconds(port);
         const flooding = rate > 0 ? load(ofA, 'flood', a, rate) : { admitted: 0, refused: 0 };
         const { latencies, failed } = await load(ofB, 'validate', b, RATE_OF_B);
@@ -141,7 +142,8 @@ async function measure() {
     }
     report(conditions);
   } finally {
-    for (const child of children) child.kill('SIGTERM');
+    for (const loader of loaders) loader.kill('SIGTERM');
+    await servers.stopAll();
   }
 }
 
@@ -187,69 +189,23 @@ function report(conditions) {
   );
 }
 
-async function startService(children) {
-  const [redisPort, port] = [await freePort(), await freePort()];
-  const redis = ['--port', redisPort, '--bind', '127.0.0.1', '--save', ''];
-  children.push(spawn('redis-server', redis, { stdio: 'ignore' }));
-  await pause(500);
-  const env = {
-    ...process.env,
-    NODE_ENV: 'production',
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    PUBLIC_URL: 'http://localhost',
-    STORE_URL: `redis://127.0.0.1:${redisPort}`,
-    ADMIN_API_KEY,
-    MASTER_KEYS: `m1:${Buffer.alloc(32, 1).toString('base64')}`,
-    LOG_LEVEL: 'warn',
-  };
-  const main = new URL('../dist/main.js', import.meta.url).pathname;
-  children.push(
-    spawn(process.execPath, [...V8_FLAGS, main], { env, stdio: ['ignore', 'inherit', 'inherit'] }),
-  );
-  for (let attempt = 0; ; attempt++) {
-    const answer = await fetch(`http://127.0.0.1:${port}/health/ready`).catch(() => null);
-    if (answer?.ok) break;
-    if (attempt > 200) throw new Error('the instance did not become ready');
-    await pause(50);
-  }
-  const call = async (method, path, body, apiKey = ADMIN_API_KEY) => {
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-      method,
-      headers: { 'content-type': 'application/json', 'x-api-key': apiKey },
-      ...content,
-    });
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}`);
-    return answer.json();
-  };
-  return { port, call };
-}
-
-async function tenant(call, name) {
-  const { api_key: apiKey } = await call('POST', '/tenants', { tenant_id: name });
+async function tenant(port, name) {
+  const wanted = { path: '/tenants', headers: AS_PLATFORM, body: { tenant_id: name } };
+  const { api_key: apiKey } = await call(port, wanted);
   const tokens = [];
   for (let n = 0; n < 50; n++) {
-    const wanted = { tenant_id: name, user_id: `user-${n}`, scope: 'read' };
-    tokens.push((await call('POST', '/sessions', wanted, apiKey)).access_token);
+    const body = { tenant_id: name, user_id: `user-${n}`, scope: 'read' };
+    const session = await call(port, { path: '/sessions', headers: { 'x-api-key': apiKey }, body });
+    tokens.push(session.access_token);
   }
   return { apiKey, tokens };
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+async function limitA(port, limit) {
+  const body = { rate_limit_per_second: limit };
+  await call(port, { method: 'PATCH', path: '/tenants/a', headers: AS_PLATFORM, body });
 }
 
 function quantile(sorted, q) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-}
-
-function median(values) {
-  const sorted = values.toSorted((one, other) => one - other);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -1,19 +1,16 @@
 // What does the SDK's verifier save beside asking the service, and how soon does it hear of a revocation?
 // One service with SQLite beside it on this machine: npm run bench:sdk [seconds of each measurement]
-import { spawn } from 'node:child_process';
-import { setTimeout as pause } from 'node:timers/promises';
 import { SessionClient, SessionVerifier } from '../sdk/dist/esm/index.js';
 import { RevocationReplica } from '../sdk/dist/esm/revocation-replica.js';
-import { V8_FLAGS } from './servers.mjs';
+import { median } from './load/latencies.mjs';
+import { call } from './load/request.mjs';
+import { ADMIN_API_KEY, PUBLIC_URL, Servers } from './servers.mjs';
 
 const SECONDS = Number(process.argv[2] ?? 2);
 const ROUNDS = 3;
 const TOKENS = 500;
 const AT_ONCE = 32;
 const REVOCATIONS = 200;
-const ADMIN_API_KEY = 'platform-key-of-this-benchmark';
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /** @returns calls a second, and this process' processor time for each in microseconds */
 async function rate(work, inFlight) {
@@ -27,34 +24,6 @@ async function rate(work, inFlight) {
   await Promise.all(Array.from({ length: inFlight }, loop));
   const { user, system } = process.cpuUsage(cpu);
   return { perSecond: calls / ((performance.now() - started) / 1000), cpuMicros: (user + system) / calls };
-}
-
-async function startService() {
-  const main = new URL('../dist/main.js', import.meta.url).pathname;
-  const child = spawn(process.execPath, [...V8_FLAGS, main], {
-    env: {
-      PATH: process.env.PATH,
-      NODE_ENV: 'production',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      PUBLIC_URL: 'http://sessions.test',
-      STORE_URL: 'sqlite::memory:',
-      ADMIN_API_KEY,
-      MASTER_KEYS: `m1:${Buffer.alloc(32, 1).toString('base64')}`,
-      RATE_LIMIT_TENANT_PER_SECOND: '0',
-      RATE_LIMIT_API_KEY_PER_SECOND: '0',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  child.stdout.on('data', (chunk) => (said += chunk));
-  for (let attempt = 0; attempt < 600; attempt++) {
-    const [, port] = /listening on port (\d+)/.exec(said) ?? [];
-    if (port) return { child, url: `http://127.0.0.1:${port}` };
-    await pause(50);
-  }
-  child.kill();
-  throw new Error(`the service did not start: ${said}`);
 }
 
 async function throughput(client, options) {
@@ -140,16 +109,17 @@ function memory() {
   return [`  ${bytes.toFixed(0)} bytes, of ${replica.size.toLocaleString('en')}`];
 }
 
-const { child, url } = await startService();
+const servers = new Servers({ pins: false });
 try {
-  const answer = await fetch(`${url}/tenants`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-api-key': ADMIN_API_KEY },
-    body: JSON.stringify({ tenant_id: 'acme' }),
+  const { port } = await servers.service('sqlite::memory:');
+  const url = `http://127.0.0.1:${port}`;
+  const { api_key: apiKey } = await call(port, {
+    path: '/tenants',
+    headers: { 'x-api-key': ADMIN_API_KEY },
+    body: { tenant_id: 'acme' },
   });
-  const { api_key: apiKey } = await answer.json();
   const client = new SessionClient({ url, apiKey });
-  const options = { url, apiKey, issuer: 'http://sessions.test/tenants/acme', maxStalenessMs: 60_000 };
+  const options = { url, apiKey, issuer: `${PUBLIC_URL}/tenants/acme`, maxStalenessMs: 60_000 };
   const report = [
     `Verifications, ${TOKENS} tokens, medians of ${ROUNDS} rounds of ${SECONDS} s:`,
     ...(await throughput(client, options)),
@@ -160,5 +130,5 @@ try {
   ];
   process.stdout.write(`${report.join('\n')}\n`);
 } finally {
-  child.kill('SIGTERM');
+  await servers.stopAll();
 }

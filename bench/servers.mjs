@@ -9,12 +9,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pinned } from './machine.mjs';
 
 export const ADMIN_API_KEY = 'platform-key-of-this-benchmark';
+export const PUBLIC_URL = 'http://localhost:3000';
 /** An instance reads every live revocation before it is ready. */
 const START_DEADLINE_MS = 180_000;
 /** After a stop: to notice how late it is, and to read what waits. */
 const WAKE_MS = 300;
 /** As the image starts it. */
-export const V8_FLAGS = ['--max-semi-space-size=16', '--v8-pool-size=1'];
+const V8_FLAGS = ['--max-semi-space-size=16', '--v8-pool-size=1'];
 /** Nobody outlives the benchmark, not even when it is killed. */
 const LEASH = spawnSync('setpriv', ['--version'], { stdio: 'ignore' }).status === 0;
 
@@ -29,7 +30,7 @@ export async function freePort() {
 function serviceSettings(storeUrl) {
   return {
     NODE_ENV: 'production',
-    PUBLIC_URL: 'http://localhost:3000',
+    PUBLIC_URL,
     STORE_URL: storeUrl,
     ADMIN_API_KEY,
     MASTER_KEYS: `m1:${Buffer.alloc(32, 1).toString('base64')}`,

@@ -2,7 +2,7 @@
 // request at a time, which shows what a check adds to a request that waits for nothing else.
 import { closedLoop } from '../load/closed-loop.mjs';
 import { median } from '../load/latencies.mjs';
-import { wakeUp } from './latency.mjs';
+import { wakeUp } from './wake-up.mjs';
 
 export async function measureFloor(servers, cases, redis, plan, say) {
   say('signatures, round trips, one request at a time');

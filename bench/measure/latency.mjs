@@ -1,8 +1,8 @@
 // Open loop at fixed rates: half of what the case can do at most, and one rate in common, at each number of connections.
 import { median } from '../load/latencies.mjs';
-import { closedLoop } from '../load/closed-loop.mjs';
 import { openLoop } from '../load/open-loop.mjs';
 import { openFilesLimit } from '../machine.mjs';
+import { wakeUp } from './wake-up.mjs';
 
 /** Above this share of its maximum a queue grows without end, and its latencies say nothing. */
 const MOST_OF_MAXIMUM = 0.9;
@@ -23,19 +23,6 @@ export async function measureLatency(servers, cases, throughput, plan, say) {
     }
   }
   return runs.map(summarise);
-}
-
-/**
- * It was stopped while others were measured: what it makes up for, and the memory that the system took from it meanwhile,
- * is no latency of any contender.
- */
-export async function wakeUp(
-  servers,
-  { port, pid, traffic, warmUp },
-  { connections, wakeUpSeconds: seconds },
-) {
-  await servers.letRun(pid);
-  await closedLoop({ port, connections, traffic: warmUp ?? traffic, warmUpSeconds: 0, seconds });
 }
 
 function planRuns(cases, throughput, plan) {

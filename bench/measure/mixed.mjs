@@ -2,7 +2,7 @@
 // the validations? Compared with validations alone at the same load, and alone at the same rate of validations.
 import { median } from '../load/latencies.mjs';
 import { openLoop } from '../load/open-loop.mjs';
-import { wakeUp } from './latency.mjs';
+import { wakeUp } from './wake-up.mjs';
 
 const LOAD = 0.5;
 

@@ -3,7 +3,7 @@
 import { closedLoop } from '../load/closed-loop.mjs';
 import { median } from '../load/latencies.mjs';
 import { cpuSeconds, machineSeconds, ownSeconds } from '../machine.mjs';
-import { wakeUp } from './latency.mjs';
+import { wakeUp } from './wake-up.mjs';
 
 /** @returns the cases' results, in their order */
 export async function measureThroughput(servers, cases, plan, redisPid, say) {
