@@ -45,7 +45,7 @@ function useSlowRedis(env: Environment) {
 
   beforeEach(async () => {
     proxy.delayMs = 0;
-    fixtures = await eventually(() => prepareFixtures(service, fixtures));
+    fixtures = await eventually(() => prepareFixtures(service));
   });
 
   afterAll(async () => {

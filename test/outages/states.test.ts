@@ -103,7 +103,7 @@ describe('while Redis is', () => {
   });
 
   beforeEach(async () => {
-    fixtures = await prepareFixtures(service, fixtures);
+    fixtures = await prepareFixtures(service);
   });
 
   afterAll(async () => {
