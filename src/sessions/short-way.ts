@@ -156,7 +156,8 @@ export class ShortWay {
       try {
         if (operation.tells) this.happenings.requireRoom();
         const answer = await work();
-        if (operation.tells) this.happenings.answered(request);
+        const telling = operation.tells && this.happenings.answered(request);
+        if (telling) await telling;
         this.send(answer, arrived);
       } catch (error) {
         this.refuse(error, arrived);

@@ -122,17 +122,21 @@ export class RedisChangeFeed implements ChangeFeed {
       return { broken: 'went_backwards' };
     }
     if (state.sequence > position.sequence && entries.length === 0) return { broken: 'gap' };
-    let next = at({ ...position, identity: state.identity ?? position.identity });
+    const identity = state.identity ?? position.identity;
+    let { sequence, lastId } = position;
     const read: FeedEntry[] = [];
+    // A thousand at a time, when many sessions end together: an object for each position would be felt.
     for (const entry of entries) {
       const number = numberOf(entry);
-      if (number !== null && (number !== next.sequence + 1 || entry[1][5] !== next.lastId)) {
-        return { broken: 'gap' };
+      if (number !== null) {
+        if (number !== sequence + 1 || entry[1][5] !== lastId) return { broken: 'gap' };
+        sequence = number;
+        lastId = entry[0];
       }
-      next = { ...(number === null ? next : after(next, entry)), readTo: entry[0] };
-      read.push(this.toEntry(entry, number === null ? null : next.id));
+      read.push(this.toEntry(entry, nameOf(identity, number, lastId)));
     }
-    return { entries: read, position: next satisfies Position };
+    const readTo = entries.at(-1)?.[0] ?? position.readTo;
+    return { entries: read, position: at({ identity, sequence, lastId, readTo }) satisfies Position };
   }
 
   private hasLost(): boolean {
