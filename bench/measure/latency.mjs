@@ -7,7 +7,7 @@ import { wakeUp } from './wake-up.mjs';
 /** Above this share of its maximum a queue grows without end, and its latencies say nothing. */
 const MOST_OF_MAXIMUM = 0.9;
 
-/** @returns { id, title, connections, rate, load, p50, p99, p999, max, errors, late }, a line for each */
+/** @returns { id, title, connections, rate, load, p50, p99, p999, errors, late }, a line for each, medians of its rounds */
 export async function measureLatency(servers, cases, throughput, plan, say) {
   const runs = planRuns(cases, throughput, plan).map((run) => ({ ...run, rounds: [] }));
   for (let round = 0; round < plan.openRounds; round++) {
@@ -56,7 +56,6 @@ function summarise({ case: one, connections, load, rate, rounds }) {
     p90: of('p90'),
     p99: of('p99'),
     p999: of('p999'),
-    max: of('max'),
     p99OfRounds: rounds.map((run) => run.kinds[0].p99),
     errors: rounds.reduce((sum, run) => sum + run.errors + run.unanswered, 0),
     sample: rounds.find((run) => run.sample)?.sample,

@@ -20,10 +20,15 @@ export const LATENCY = [
   { name: 'per second', of: (row) => whole(row.rate) },
   { name: 'p50 ms', of: (row) => millis(row.p50) },
   { name: 'p99 ms', of: (row) => millis(row.p99) },
+  { name: 'p99 of its rounds', of: ({ p99OfRounds }) => rangeOf(p99OfRounds) },
   { name: 'p99.9 ms', of: (row) => millis(row.p999) },
-  { name: 'max ms', of: (row) => millis(row.max) },
   { name: 'generator late, p99 ms', of: (row) => millis(row.lateP99) },
 ];
+
+/** From the least to the most. */
+function rangeOf(values) {
+  return `${millis(Math.min(...values))} to ${millis(Math.max(...values))}`;
+}
 
 export const MIXED = [
   { name: 'traffic', of: (row) => row.title, left: true },

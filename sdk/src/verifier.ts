@@ -92,9 +92,9 @@ export class SessionVerifier {
   }
 
   /**
-   * Waits for keys and revocations, so that the first request finds them. An outage is waited out; after 3 s a process
-   * warning says what is waited for, and why.
-   * @throws SessionServiceError when waiting is no use: a wrong API key, a missing scope, an unknown tenant
+   * Waits for keys and revocations, so that the first request finds them. An outage is waited out, and so is whatever else
+   * answers in the service's place; after 3 s a process warning says what is waited for, and why.
+   * @throws SessionServiceError when waiting is no use: a wrong API key, a missing scope, an unknown tenant, a closed verifier
    */
   async ready({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.start();

@@ -4,7 +4,7 @@
  */
 import { Injectable, type CallHandler, type ExecutionContext, type NestInterceptor } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { concatMap, type Observable } from 'rxjs';
+import { tap, type Observable } from 'rxjs';
 import { Happenings } from './happenings.js';
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -17,11 +17,6 @@ export class HappeningsInterceptor implements NestInterceptor {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     if (READING.has(request.method)) return next.handle();
     this.happenings.requireRoom();
-    return next.handle().pipe(
-      concatMap(async (answer: unknown) => {
-        await this.happenings.answered(request);
-        return answer;
-      }),
-    );
+    return next.handle().pipe(tap({ complete: () => this.happenings.answered(request) }));
   }
 }

@@ -8,7 +8,6 @@ import type { FastifyRequest } from 'fastify';
 import { Clock } from '../clock.js';
 import type { ErrorCode } from '../errors.js';
 import type { Happening } from '../happening.js';
-import { portionsOf } from '../in-portions.js';
 import { RequestScope } from '../request-scope.js';
 
 export type Actor =
@@ -40,8 +39,6 @@ export interface HappeningsListener {
 }
 
 const MAX_COMMENT_LENGTH = 500;
-/** Each is a line in the log, about 10 µs. */
-const TOLD_AT_ONCE = 100;
 
 @Injectable()
 export class Happenings {
@@ -68,45 +65,34 @@ export class Happenings {
     for (const listener of this.listeners) listener.requireRoom?.();
   }
 
-  /** The request is to be answered with success. @returns when the answer may leave, unless it may at once */
-  answered(request: FastifyRequest): Promise<void> | undefined {
+  /** The request was answered with success. */
+  answered(request: FastifyRequest): void {
     const scope = RequestScope.current();
-    if (!scope?.told) return undefined;
-    const { told } = scope;
-    const circumstances = this.settle(scope, this.circumstancesOf(request, 'ok'));
-    if (told.length > TOLD_AT_ONCE) return this.deliverInPortions(told, circumstances);
-    this.deliver(told, circumstances);
-    return undefined;
+    if (scope?.told) this.settle(scope, scope.told, this.circumstancesOf(request, 'ok'));
   }
 
   /** The request was answered with this error. */
   refused(request: FastifyRequest, code: ErrorCode): void {
     const scope = RequestScope.current();
-    const told = scope?.told ?? [];
-    const circumstances = this.settle(scope, this.circumstancesOf(request, code));
+    const circumstances = this.circumstancesOf(request, code);
     const tenantId = 'tenantId' in circumstances.actor ? circumstances.actor.tenantId : null;
-    this.deliver([...told, { kind: 'refused', code, tenantId }], circumstances);
+    this.settle(scope, [...(scope?.told ?? []), { kind: 'refused', code, tenantId }], circumstances);
   }
 
-  /** From here on the request's happenings are delivered as they are told. */
-  private settle(scope: RequestScope | undefined, circumstances: Circumstances): Circumstances {
+  private settle(
+    scope: RequestScope | undefined,
+    happenings: readonly Happening[],
+    circumstances: Circumstances,
+  ): void {
     if (scope) {
       scope.told = undefined;
       this.settled.set(scope, circumstances);
     }
-    return circumstances;
+    this.deliver(happenings, circumstances);
   }
 
   private deliver(happenings: readonly Happening[], circumstances: Circumstances): void {
     for (const listener of this.listeners) listener.hear(happenings, circumstances);
-  }
-
-  /** A turn for other requests comes between. */
-  private async deliverInPortions(
-    happenings: readonly Happening[],
-    circumstances: Circumstances,
-  ): Promise<void> {
-    for await (const portion of portionsOf(happenings, TOLD_AT_ONCE)) this.deliver(portion, circumstances);
   }
 
   private circumstancesOf(request: FastifyRequest, outcome: Circumstances['outcome']): Circumstances {

@@ -36,15 +36,12 @@ export interface FeedPosition {
   readonly id: string;
 }
 
-/** Of base64url: 132 bits. */
-const POSITION_ID_LENGTH = 22;
-
 /**
  * @param secret of the feed: without it nobody can tell from two names how much was announced between them
  * @param place what only this place in this feed has: after a failover, others may have its number
  */
 export function positionId(secret: string, ...place: readonly (string | number)[]): string {
-  return hash('sha256', [secret, ...place].join(' '), 'base64url').slice(0, POSITION_ID_LENGTH);
+  return hash('sha256', [secret, ...place].join(' '), 'buffer').toString('base64url', 0, 16);
 }
 
 export type FeedRead =

@@ -1,10 +1,10 @@
 /** Many revocations in one call: each succeeds or fails by itself, unless the store is out. */
 import { Injectable } from '@nestjs/common';
 import { AppError, type TokenErrorCode } from '../errors.js';
-import { askInPortions, valuesOf } from '../in-portions.js';
 import { isRandomId } from '../random-id.js';
 import type { TenantPrincipal } from '../http/principal.js';
 import { RateLimiter } from '../tenants/rate-limiter.js';
+import { askInPortions, valuesOf } from './in-portions.js';
 import { type BatchResultDto, type BatchResultsDto } from './session-answer.dto.js';
 import { MAX_BATCH, type RevokeBatchDto } from './session.dto.js';
 import { SessionEndings, type Proof } from './session-endings.js';

@@ -4,7 +4,6 @@ import { Clock } from '../clock.js';
 import { TOKEN_BOUNDS } from '../config.js';
 import type { ReuseCause } from '../happening.js';
 import { Happenings } from '../http/happenings.js';
-import { askInPortions, valuesOf } from '../in-portions.js';
 import { KeyLifecycleService } from '../keys/key-lifecycle.service.js';
 import { KeyRingsService } from '../keys/key-rings.service.js';
 import type { Revocation } from '../revocations/change-feed.js';
@@ -13,6 +12,7 @@ import type { RevocationReason } from '../revocation-reason.js';
 import type { Tenant, TenantSettings } from '../tenants/tenant.js';
 import { TenantsService } from '../tenants/tenants.service.js';
 import type { AccessClaims, RefreshClaims } from '../tokens/claims.js';
+import { askInPortions, valuesOf } from './in-portions.js';
 import { REVOCATION_MARGIN_MS, SessionStore, type RevokedSession } from './session.js';
 
 @Injectable()

@@ -156,8 +156,7 @@ export class ShortWay {
       try {
         if (operation.tells) this.happenings.requireRoom();
         const answer = await work();
-        const telling = operation.tells && this.happenings.answered(request);
-        if (telling) await telling;
+        if (operation.tells) this.happenings.answered(request);
         this.send(answer, arrived);
       } catch (error) {
         this.refuse(error, arrived);

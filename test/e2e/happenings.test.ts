@@ -1,4 +1,5 @@
 /** What features tell, as whoever listens hears it: once, with who did it. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { Happening } from '../../src/happening.js';
 import { Happenings, type Circumstances } from '../../src/http/happenings.js';
@@ -53,6 +54,28 @@ describe.each(STORES)('on $name, what happens is told', ({ prepare }) => {
         outcome: 'ok',
       },
     ]);
+  });
+
+  test('before the answer leaves, also of a call that ends very many sessions', async () => {
+    const crowded = await service().tenant({ max_sessions_per_user: 300 });
+    const login = () => service().createSession(crowded);
+    const ids: string[] = [];
+    while (ids.length < 300) {
+      const some = await Promise.all(Array.from({ length: 50 }, login));
+      ids.push(...some.map(({ session_id }) => session_id));
+    }
+    await service().asPlatform('PATCH', `/tenants/${crowded.tenantId}`, { max_sessions_per_user: 1 });
+    const before = heard.length;
+    const toldWhenAnswered: number[] = [];
+    const answered = () =>
+      toldWhenAnswered.push(heard.slice(before).flatMap(({ happenings }) => happenings).length);
+    subscribe('http.server.response.finish', answered);
+    const session_ids = ids.slice(0, 150);
+    await service().post(crowded, '/sessions/revoke-batch', { reason: 'admin', session_ids });
+    await login();
+    unsubscribe('http.server.response.finish', answered);
+    // A login tells of itself and of the sessions that are too many.
+    expect(toldWhenAnswered).toEqual([150, 150 + 1 + 150]);
   });
 
   test('by the platform as the platform, by the service as the service', async () => {

@@ -122,21 +122,17 @@ export class RedisChangeFeed implements ChangeFeed {
       return { broken: 'went_backwards' };
     }
     if (state.sequence > position.sequence && entries.length === 0) return { broken: 'gap' };
-    const identity = state.identity ?? position.identity;
-    let { sequence, lastId } = position;
+    let next = at({ ...position, identity: state.identity ?? position.identity });
     const read: FeedEntry[] = [];
-    // A thousand at a time, when many sessions end together: an object for each position would be felt.
     for (const entry of entries) {
       const number = numberOf(entry);
-      if (number !== null) {
-        if (number !== sequence + 1 || entry[1][5] !== lastId) return { broken: 'gap' };
-        sequence = number;
-        lastId = entry[0];
+      if (number !== null && (number !== next.sequence + 1 || entry[1][5] !== next.lastId)) {
+        return { broken: 'gap' };
       }
-      read.push(this.toEntry(entry, nameOf(identity, number, lastId)));
+      next = { ...(number === null ? next : after(next, entry)), readTo: entry[0] };
+      read.push(this.toEntry(entry, number === null ? null : next.id));
     }
-    const readTo = entries.at(-1)?.[0] ?? position.readTo;
-    return { entries: read, position: at({ identity, sequence, lastId, readTo }) satisfies Position };
+    return { entries: read, position: next satisfies Position };
   }
 
   private hasLost(): boolean {
