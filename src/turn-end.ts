@@ -9,11 +9,32 @@ import { RequestScope } from './request-scope.js';
 const ENOUGH = 64;
 
 let due: (() => void)[] = [];
+const timed = new Set<{ readonly dueMs: number; readonly fire: () => void }>();
 let count = 0;
 
 /** @param work must not throw; it is done for many, and so in nobody's scope */
 export function atEndOfTurn(work: () => void): void {
   if (due.push(work) === 1) setImmediate(endTurn);
+}
+
+/**
+ * As setTimeout, for what is not to come late while a turn does not end: no timer fires in it, but the ends of turns that
+ * enough work makes look at this.
+ * @param work as of `atEndOfTurn` @returns what takes it back
+ */
+export function afterMs(ms: number, work: () => void): () => void {
+  const takeBack = (): void => {
+    clearTimeout(timer);
+    timed.delete(waiting);
+  };
+  const fire = (): void => {
+    takeBack();
+    work();
+  };
+  const timer = RequestScope.exit(() => setTimeout(fire, ms));
+  const waiting = { dueMs: performance.now() + ms, fire };
+  timed.add(waiting);
+  return takeBack;
 }
 
 /** Counts what was read of a request, whatever becomes of it: its head, or its body. */
@@ -25,10 +46,17 @@ export function countTowardsEnd(): void {
 export function endTurn(): void {
   count = 0;
   RequestScope.exit(() => {
+    fireDue();
     while (due.length > 0) {
       const works = due;
       due = [];
       for (const work of works) work();
     }
   });
+}
+
+function fireDue(): void {
+  if (timed.size === 0) return;
+  const nowMs = performance.now();
+  for (const { dueMs, fire } of timed) if (dueMs <= nowMs) fire();
 }

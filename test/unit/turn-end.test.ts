@@ -1,8 +1,8 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { RequestScope } from '../../src/request-scope.js';
 import { StoreBudget } from '../../src/store-budget.js';
-import { atEndOfTurn, endTurn } from '../../src/turn-end.js';
+import { afterMs, atEndOfTurn, endTurn } from '../../src/turn-end.js';
 
 test('what is due at the end of a turn is done once, in order, and not before it', async () => {
   const done: number[] = [];
@@ -45,4 +45,45 @@ test('it is done in nobody’s scope, whoever asked for it first', async () => {
     endTurn();
   });
   expect(scopes).toEqual([undefined, undefined]);
+});
+
+/** Nothing else happens meanwhile: no timer fires. */
+function standStill(ms: number): void {
+  const untilMs = performance.now() + ms;
+  while (performance.now() < untilMs);
+}
+
+test('what is due after a time is done by a timer, once', async () => {
+  let done = 0;
+  await new Promise<void>((resolve) =>
+    afterMs(5, () => {
+      done++;
+      resolve();
+    }),
+  );
+  endTurn();
+  expect(done).toBe(1);
+});
+
+test('what is due after a time is done at an end of a turn where no timer fires, once and not early', async () => {
+  let done = 0;
+  afterMs(20, () => done++);
+  endTurn();
+  expect(done).toBe(0);
+  standStill(25);
+  endTurn();
+  expect(done).toBe(1);
+  endTurn();
+  await pause(30);
+  expect(done).toBe(1);
+});
+
+test('what is due after a time can be taken back', async () => {
+  let done = 0;
+  const takeBack = afterMs(5, () => done++);
+  takeBack();
+  standStill(10);
+  endTurn();
+  await pause(10);
+  expect(done).toBe(0);
 });

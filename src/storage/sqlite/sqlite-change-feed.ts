@@ -11,6 +11,7 @@ import {
   type FeedPosition,
   type FeedRead,
 } from '../../revocations/change-feed.js';
+import { afterMs } from '../../turn-end.js';
 import type { Row, SqliteDatabase } from './sqlite-database.js';
 
 const PAGE = 1000;
@@ -91,11 +92,12 @@ export class SqliteChangeFeed implements ChangeFeed {
   private untilNews(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
-        clearTimeout(timer);
+        takeBack();
         this.news.off('news', done);
         resolve();
       };
-      const timer = setTimeout(done, waitMs);
+      // An instance that hears too late of what it knows asks the store for everything, and hears even later.
+      const takeBack = afterMs(waitMs, done);
       this.news.on('news', done);
     });
   }

@@ -6,12 +6,15 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { AppError, BootError } from '../../errors.js';
+import { afterMs } from '../../turn-end.js';
 import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 
 /** No column of ours is a BLOB, and no number in one is beyond 2^53. */
 export type Row = Readonly<Record<string, string | number | null>>;
 
 const SQLITE_ERROR = 'ERR_SQLITE_ERROR';
+/** So long a write waits for others at most, where turns do not end. */
+const MAX_GATHER_MS = 20;
 /** Of 4 KiB: who writes meanwhile waits for no more than these. */
 const PAGES_AT_ONCE = 256;
 
@@ -48,7 +51,7 @@ export class SqliteDatabase {
     return new Promise<T>((resolve, reject) => {
       if (this.closed) throw storeClosed();
       this.pending.push({ run: work, resolve, reject });
-      if (this.pending.length === 1) setImmediate(() => this.flush());
+      if (this.pending.length === 1) this.scheduleFlush();
     });
   }
 
@@ -116,6 +119,17 @@ export class SqliteDatabase {
     const statement = this.database.prepare(sql);
     this.statements.set(sql, statement);
     return statement;
+  }
+
+  /** The more writes a transaction has, the cheaper each; but a turn of many requests may not end for seconds. */
+  private scheduleFlush(): void {
+    const flush = (): void => {
+      clearImmediate(turnEnd);
+      takeBack();
+      this.flush();
+    };
+    const turnEnd = setImmediate(flush);
+    const takeBack = afterMs(MAX_GATHER_MS, flush);
   }
 
   private flush(): void {
