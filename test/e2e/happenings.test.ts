@@ -70,10 +70,13 @@ describe.each(STORES)('on $name, what happens is told', ({ prepare }) => {
     const answered = () =>
       toldWhenAnswered.push(heard.slice(before).flatMap(({ happenings }) => happenings).length);
     subscribe('http.server.response.finish', answered);
-    const session_ids = ids.slice(0, 150);
-    await service().post(crowded, '/sessions/revoke-batch', { reason: 'admin', session_ids });
-    await login();
-    unsubscribe('http.server.response.finish', answered);
+    try {
+      const session_ids = ids.slice(0, 150);
+      await service().post(crowded, '/sessions/revoke-batch', { reason: 'admin', session_ids });
+      await login();
+    } finally {
+      unsubscribe('http.server.response.finish', answered);
+    }
     // A login tells of itself and of the sessions that are too many.
     expect(toldWhenAnswered).toEqual([150, 150 + 1 + 150]);
   });

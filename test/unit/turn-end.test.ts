@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { RequestScope } from '../../src/request-scope.js';
 import { StoreBudget } from '../../src/store-budget.js';
 import { afterMs, atEndOfTurn, endTurn } from '../../src/turn-end.js';
@@ -47,12 +47,6 @@ test('it is done in nobody’s scope, whoever asked for it first', async () => {
   expect(scopes).toEqual([undefined, undefined]);
 });
 
-/** Nothing else happens meanwhile: no timer fires. */
-function standStill(ms: number): void {
-  const untilMs = performance.now() + ms;
-  while (performance.now() < untilMs);
-}
-
 test('what is due after a time is done by a timer, once', async () => {
   let done = 0;
   await new Promise<void>((resolve) =>
@@ -65,25 +59,36 @@ test('what is due after a time is done by a timer, once', async () => {
   expect(done).toBe(1);
 });
 
-test('what is due after a time is done at an end of a turn where no timer fires, once and not early', async () => {
-  let done = 0;
-  afterMs(20, () => done++);
-  endTurn();
-  expect(done).toBe(0);
-  standStill(25);
-  endTurn();
-  expect(done).toBe(1);
-  endTurn();
-  await pause(30);
-  expect(done).toBe(1);
-});
+describe('where no timer fires, what is due after a time', () => {
+  let nowMs = 0;
+  beforeEach(() => {
+    jest.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  });
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
 
-test('what is due after a time can be taken back', async () => {
-  let done = 0;
-  const takeBack = afterMs(5, () => done++);
-  takeBack();
-  standStill(10);
-  endTurn();
-  await pause(10);
-  expect(done).toBe(0);
+  test('is done at an end of a turn, once and not early', async () => {
+    let done = 0;
+    afterMs(20, () => done++);
+    nowMs += 19;
+    endTurn();
+    expect(done).toBe(0);
+    nowMs += 1;
+    endTurn();
+    expect(done).toBe(1);
+    endTurn();
+    await pause(30);
+    expect(done).toBe(1);
+  });
+
+  test('can be taken back', async () => {
+    let done = 0;
+    const takeBack = afterMs(20, () => done++);
+    takeBack();
+    nowMs += 20;
+    endTurn();
+    await pause(30);
+    expect(done).toBe(0);
+  });
 });

@@ -13,7 +13,7 @@ import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 export type Row = Readonly<Record<string, string | number | null>>;
 
 const SQLITE_ERROR = 'ERR_SQLITE_ERROR';
-/** So long a write waits for others at most, where turns do not end. */
+/** After so long a write waits for no others, where turns do not end: the next end of one that enough work makes is its end. */
 const MAX_GATHER_MS = 20;
 /** Of 4 KiB: who writes meanwhile waits for no more than these. */
 const PAGES_AT_ONCE = 256;
@@ -46,7 +46,7 @@ export class SqliteDatabase {
     }
   }
 
-  /** Runs inside the transaction of this turn. @throws whatever `work` throws; then nothing of it is kept */
+  /** Runs inside a transaction, with what else this turn writes. @throws whatever `work` throws; then nothing of it is kept */
   write<T>(work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.closed) throw storeClosed();
@@ -142,9 +142,9 @@ export class SqliteDatabase {
       this.database.exec('COMMIT');
       for (const settle of settled) settle();
     } catch (error) {
-      if (this.database.isTransaction) this.database.exec('ROLLBACK');
       const failure = toStoreError(error);
       for (const { reject } of writes) reject(failure);
+      if (this.database.isTransaction) this.database.exec('ROLLBACK');
     }
   }
 
