@@ -13,7 +13,7 @@ import { SCHEMA, SCHEMA_VERSION } from './sqlite-schema.js';
 export type Row = Readonly<Record<string, string | number | null>>;
 
 const SQLITE_ERROR = 'ERR_SQLITE_ERROR';
-/** After so long a write waits for no others, where turns do not end: the next end of one that enough work makes is its end. */
+/** Where a turn does not end: once a write has waited so long, the next end that enough work makes commits it. */
 const MAX_GATHER_MS = 20;
 /** Of 4 KiB: who writes meanwhile waits for no more than these. */
 const PAGES_AT_ONCE = 256;
